@@ -1,0 +1,78 @@
+"""What comes out: one found face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import schema as schemas
+from .errors import ArgumentError
+from .schema import KeypointSchema
+
+__all__ = ["Face"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(slots=True, eq=False)
+class Face:
+    """One found face.
+
+    Attributes:
+        keypoints: ``(K, 2)`` float32 ``(x, y)``, sub-pixel, in pixels of the given picture;
+            ``(0, 0)`` is the centre of its top-left pixel.
+        scores: ``(K,)`` float32 in [0, 1]: the probability that a point's error is under
+            5 % of the inter-ocular distance.
+        box: ``(4,)`` float32 xyxy: the box the points were looked for in.
+        score: probability that the box holds a face; 1 for boxes that the caller gave.
+        schema: what the K points are.
+    """
+
+    keypoints: Array = field(repr=False)
+    scores: Array = field(repr=False)
+    box: Array
+    score: float
+    schema: KeypointSchema = field(repr=False)
+
+    def to_dict(self, *, digits: int = 3) -> dict[str, Any]:
+        """Plain numbers and lists, ready for JSON; :meth:`from_dict` is the inverse."""
+
+        def plain(array: Array) -> Any:
+            rounded = np.round(np.asarray(array, np.float64), digits).astype(object)
+            rounded[~np.isfinite(array)] = None
+            return rounded.tolist()
+
+        return {
+            "box": plain(self.box),
+            "score": round(float(self.score), max(digits, 4)),
+            "keypoints": plain(self.keypoints),
+            "scores": plain(self.scores),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], schema: KeypointSchema | str = "ibug68") -> Face:
+        """Build a face from :meth:`to_dict`'s output.
+
+        Raises:
+            ArgumentError: a key is missing, or a shape does not fit the schema.
+        """
+        layout = schemas.get(schema) if isinstance(schema, str) else schema
+        try:
+            keypoints = np.array(data["keypoints"], np.float32)
+            scores, box = np.array(data["scores"], np.float32), np.array(data["box"], np.float32)
+            score = float(data["score"])
+        except KeyError as error:
+            raise ArgumentError(f"face: the key {error} is missing") from None
+        except (TypeError, ValueError) as error:
+            raise ArgumentError(f"face: {error}") from None
+        k = len(layout)
+        if keypoints.shape != (k, 2) or scores.shape != (k,) or box.shape != (4,):
+            raise ArgumentError(
+                f"face: schema {layout.name} expects keypoints ({k}, 2), scores ({k},), box (4,); "
+                f"got {keypoints.shape}, {scores.shape}, {box.shape}"
+            )
+        return cls(keypoints, scores, box, score, layout)

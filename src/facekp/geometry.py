@@ -1,0 +1,279 @@
+"""Points, boxes and affine maps: where things are in a picture.
+
+Frame.  Points are ``(x, y)``; ``(0, 0)`` is the *centre* of the top-left pixel,
+so a picture of width W spans ``[-0.5, W - 0.5]`` and scaling by s maps
+``x' = (x + 0.5) s - 0.5``.  Boxes are ``(x0, y0, x1, y1)`` in the same frame,
+edges included.  Sizes are ``(height, width)``.  Matrices are 2x3 float64 and
+map column vectors ``(x, y, 1)``.  Angles are in degrees; a positive angle turns
+what is seen clockwise (y points down).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ArgumentError
+
+__all__ = [
+    "apply",
+    "as_boxes",
+    "compose",
+    "crop_matrix",
+    "extent",
+    "image_box",
+    "invert",
+    "iou",
+    "mirror_matrix",
+    "nms",
+    "resize_matrix",
+    "rotation_matrix",
+    "similarity",
+    "warp",
+]
+
+Array = npt.NDArray[Any]
+Size = tuple[int, int]
+
+
+# ---------------------------------------------------------------- points and boxes
+
+
+def image_box(size: Size) -> Array:
+    """The box of a whole picture of ``size = (H, W)``: ``[-0.5, -0.5, W - 0.5, H - 0.5]``."""
+    height, width = size
+    return np.array([-0.5, -0.5, width - 0.5, height - 0.5], np.float32)
+
+
+def extent(points: Array) -> Array:
+    """The tight box ``(..., 4)`` of points ``(..., K, 2)``; NaN points are left out.
+
+    A face with no labelled point has the box NaN.
+    """
+    points = np.asarray(points, np.float32)
+    known = np.isfinite(points).all(-1, keepdims=True)
+    low = np.where(known, points, np.inf).min(-2)
+    high = np.where(known, points, -np.inf).max(-2)
+    box = np.concatenate([low, high], -1)
+    box[~known[..., 0].any(-1)] = np.nan
+    return box
+
+
+def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
+    """Check that ``boxes`` is ``(N, 4)`` finite ``xyxy`` with a positive area; returns float32.
+
+    Raises:
+        ArgumentError: naming the argument and the first row at fault.
+    """
+    try:
+        array = np.asarray(boxes, np.float32)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{argument}: expected numbers [[x0, y0, x1, y1], ...], got {type(boxes).__name__}") from None
+    if array.size == 0:
+        return np.zeros((0, 4), np.float32)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ArgumentError(f"{argument}: expected shape (N, 4), one [x0, y0, x1, y1] per face, got {array.shape}")
+    for i, row in enumerate(array):
+        if not np.isfinite(row).all():
+            raise ArgumentError(f"{argument}[{i}] = {row.tolist()} is not finite")
+        if row[2] <= row[0] or row[3] <= row[1]:
+            raise ArgumentError(
+                f"{argument}[{i}] = {row.tolist()} has no area: expected [x0, y0, x1, y1] with x1 > x0 and y1 > y0"
+                " (not x, y, width, height)"
+            )
+    return array
+
+
+def iou(a: Array, b: Array) -> Array:
+    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)`` → ``(N, M)`` in [0, 1]."""
+    a, b = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None]
+    wh = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    both = wh[..., 0] * wh[..., 1]
+    union = _area(a) + _area(b) - both
+    result: Array = both / np.maximum(union, 1e-12)
+    return result
+
+
+def _area(boxes: Array) -> Array:
+    wh = np.clip(boxes[..., 2:] - boxes[..., :2], 0, None)
+    area: Array = wh[..., 0] * wh[..., 1]
+    return area
+
+
+def nms(boxes: Array, scores: Array, threshold: float = 0.45) -> Array:
+    """Greedy non-maximum suppression: indices kept, best score first.
+
+    Args:
+        boxes: ``(N, 4)`` xyxy.
+        scores: ``(N,)``.
+        threshold: a box that overlaps a better one by more than this IoU is dropped.
+    """
+    order = np.argsort(-np.asarray(scores), kind="stable")
+    overlap = iou(boxes, boxes)
+    alive = np.ones(len(order), bool)
+    keep = []
+    for i in order:
+        if alive[i]:
+            keep.append(i)
+            alive &= overlap[i] <= threshold
+    return np.asarray(keep, np.int64)
+
+
+# ---------------------------------------------------------------- affine maps
+
+
+def resize_matrix(size: Size, to: Size) -> Array:
+    """Resize from ``size`` to ``to`` (both ``(H, W)``): ``x' = (x + 0.5) s - 0.5``."""
+    sy, sx = to[0] / size[0], to[1] / size[1]
+    return np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]], np.float64)
+
+
+def mirror_matrix(width: int) -> Array:
+    """Mirror left and right in a picture of this width: ``x' = W - 1 - x``."""
+    return np.array([[-1, 0, width - 1], [0, 1, 0]], np.float64)
+
+
+def rotation_matrix(angle: float, centre: tuple[float, float], scale: float = 1.0) -> Array:
+    """Turn by ``angle`` degrees (clockwise as seen) and scale about ``centre``."""
+    c, s = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
+    x, y = centre
+    return np.array([[c, -s, x - c * x + s * y], [s, c, y - s * x - c * y]], np.float64)
+
+
+def crop_matrix(box: Array, size: Size, scale: float = 1.0, angle: float = 0.0) -> Array:
+    """The affine from picture to crop: the one crop rule of training and use.
+
+    The box, grown ``scale`` times about its centre, fits the crop of
+    ``size = (H, W)`` exactly in its tighter direction; the aspect ratio is kept;
+    the box's centre falls on the crop's centre ``((W - 1) / 2, (H - 1) / 2)``.
+
+    Args:
+        box: ``(4,)`` xyxy in picture pixels, with a positive area.
+        size: ``(H, W)`` of the crop.
+        scale: how much of the surroundings to take; 1.2 adds a fifth.
+        angle: by how many degrees the face is turned clockwise in the picture;
+            the crop shows it upright.
+
+    Returns:
+        The 2x3 float64 matrix.
+    """
+    x0, y0, x1, y1 = (float(v) for v in box)
+    height, width = size
+    zoom = min(width / max(x1 - x0, 1e-6), height / max(y1 - y0, 1e-6)) / scale
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    matrix = rotation_matrix(-angle, (cx, cy), zoom)
+    matrix[:, 2] += ((width - 1) / 2 - cx, (height - 1) / 2 - cy)
+    return matrix
+
+
+def compose(*matrices: Array) -> Array:
+    """One matrix that does the first, then the second, and so on."""
+    full = np.eye(3)
+    for matrix in matrices:
+        full = np.vstack([matrix, [0, 0, 1]]) @ full
+    result: Array = full[:2]
+    return result
+
+
+def invert(matrix: Array) -> Array:
+    """The inverse of 2x3 matrices ``(..., 2, 3)``.
+
+    Raises:
+        ArgumentError: the map flattens the plane and has no inverse.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    try:
+        linear = np.linalg.inv(matrix[..., :2])
+    except np.linalg.LinAlgError:
+        raise ArgumentError("matrix: it maps the picture onto a line and has no inverse") from None
+    return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
+
+
+def apply(matrix: Array, points: Array) -> Array:
+    """Map points ``(..., K, 2)`` by 2x3 matrices ``(..., 2, 3)``; NaN stays NaN; returns float32."""
+    matrix = np.asarray(matrix, np.float64)
+    moved = np.asarray(points, np.float64) @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+    return moved.astype(np.float32)
+
+
+def similarity(source: Array, target: Array) -> Array:
+    """The least-squares rotation, uniform scale and shift from source to target points.
+
+    Umeyama, "Least-squares estimation of transformation parameters between two
+    point patterns", PAMI 1991, eq. 40-42 (no reflection).  Rows with NaN are left out.
+
+    Args:
+        source: ``(K, 2)``.
+        target: ``(K, 2)``.
+
+    Returns:
+        The 2x3 matrix.
+
+    Raises:
+        ArgumentError: fewer than two distinct points are known in both.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    known = np.isfinite(source).all(-1) & np.isfinite(target).all(-1)
+    source, target = source[known], target[known]
+    ms, mt = (source.mean(0), target.mean(0)) if known.any() else (np.zeros(2), np.zeros(2))
+    ds, dt = source - ms, target - mt
+    spread = float((ds**2).sum())
+    if len(source) < 2 or spread < 1e-12:
+        raise ArgumentError(f"similarity: two distinct points known in both are needed, got {len(source)}")
+    # In 2-D the SVD has a closed form: treat points as complex numbers, a = <s, t> / <s, s>.
+    a = float((ds * dt).sum()) / spread
+    b = float((ds[:, 0] * dt[:, 1] - ds[:, 1] * dt[:, 0]).sum()) / spread
+    linear = np.array([[a, -b], [b, a]])
+    return np.concatenate([linear, (mt - linear @ ms)[:, None]], 1)
+
+
+# ---------------------------------------------------------------- pixels
+
+
+def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> Array:
+    """Resample a picture by an affine map, without aliasing when it shrinks.
+
+    Only the part of the picture that is seen is touched; where the map shrinks
+    2x or more that part is first averaged over k x k blocks.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)`` uint8 or float32.
+        matrix: 2x3, from picture pixels to output pixels.
+        size: ``(H, W)`` of the output.
+        border: grey value outside the picture, or None to repeat its edge.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    height, width = size
+    corners = np.array([[-1, -1], [width, -1], [width, height], [-1, height]], np.float64)
+    seen = extent(apply(invert(matrix), corners)).astype(np.float64)
+    zoom = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    k = max(1, int(1 / max(zoom, 1e-6) + 1e-6))
+    pad = k + 1
+    x0, y0 = (max(0, math.floor(float(v)) - pad) for v in np.clip(seen[:2], -1e9, 1e9))
+    x1 = min(image.shape[1], math.ceil(float(np.clip(seen[2], -1e9, 1e9))) + pad + 1)
+    y1 = min(image.shape[0], math.ceil(float(np.clip(seen[3], -1e9, 1e9))) + pad + 1)
+    if x0 >= x1 or y0 >= y1:
+        return np.full((height, width, *image.shape[2:]), border or 0, image.dtype)
+    part = image[y0:y1, x0:x1]
+    to_part = np.array([[1, 0, -x0], [0, 1, -y0]], np.float64)
+    if k > 1:
+        part, shrink = _shrink(part, k)
+        to_part = compose(to_part, shrink)
+    local = compose(invert(to_part), matrix)
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    value = (float(border or 0),) * 4
+    out: Array = cv2.warpAffine(part, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)
+    return out
+
+
+def _shrink(image: Array, k: int) -> tuple[Array, Array]:
+    """Average k x k blocks (the last ones filled up by repeating the edge) and the map that does it."""
+    height, width = image.shape[:2]
+    rows, columns = -(-height // k), -(-width // k)
+    full = cv2.copyMakeBorder(image, 0, rows * k - height, 0, columns * k - width, cv2.BORDER_REPLICATE)
+    small = cv2.resize(full, (columns, rows), interpolation=cv2.INTER_AREA)
+    return small, resize_matrix((rows * k, columns * k), (rows, columns))

@@ -1,0 +1,93 @@
+"""What a data set yields: a labelled face, or a picture with many boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import geometry
+from . import image as images
+from .schema import KeypointSchema
+
+__all__ = ["Frame", "Sample"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class Sample:
+    """One labelled face.
+
+    Attributes:
+        keypoints: ``(K, 2)`` float32 ``(x, y)`` in picture pixels; NaN where a label is missing.
+        schema: what the K points are.
+        path: the picture's file, read when :attr:`image` is first asked for.
+        source_box: ``(4,)`` xyxy box that the data set itself gives, or None.
+        subject: who it is, where the set says so; faces of one subject stay in one split.
+        pixels: the picture itself where it is in memory already.
+        meta: whatever else the set says of this face.
+    """
+
+    keypoints: Array
+    schema: KeypointSchema
+    path: Path | None = None
+    source_box: Array | None = None
+    subject: str | None = None
+    pixels: Array | None = field(default=None, repr=False)
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def image(self) -> Array:
+        """The picture, ``(H, W, 3)`` RGB uint8 (read from :attr:`path`, not kept)."""
+        if self.pixels is not None:
+            return self.pixels
+        if self.path is None:
+            raise ValueError("this Sample has neither pixels nor a path")
+        return images.read(self.path)
+
+    @property
+    def box(self) -> Array:
+        """The face's box, ``(4,)`` xyxy: its points' extent where the schema spans the face, else the set's own."""
+        if self.schema.spans_face or self.source_box is None:
+            return geometry.extent(self.keypoints)
+        return self.source_box
+
+    @property
+    def mask(self) -> Array:
+        """``(K,)`` bool: which points are labelled."""
+        return np.asarray(np.isfinite(self.keypoints).all(-1))
+
+
+@dataclass(slots=True)
+class Frame:
+    """One picture with every face in it, for training and testing a finder.
+
+    Attributes:
+        boxes: ``(N, 4)`` xyxy float32 of the faces to be found.
+        ignore: ``(M, 4)`` xyxy regions where a detection is neither right nor wrong.
+        path: the picture's file.
+        pixels: the picture itself where it is in memory already.
+        subject: frames of one subject stay in one split.
+        points: ``(N, K, 2)`` the faces' points, where they are known: a turned face's box is their turned extent.
+    """
+
+    boxes: Array
+    ignore: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
+    path: Path | None = None
+    pixels: Array | None = field(default=None, repr=False)
+    subject: str | None = None
+    points: Array | None = field(default=None, repr=False)
+
+    @property
+    def image(self) -> Array:
+        """The picture, ``(H, W, 3)`` RGB uint8 (read from :attr:`path`, not kept)."""
+        if self.pixels is not None:
+            return self.pixels
+        if self.path is None:
+            raise ValueError("this Frame has neither pixels nor a path")
+        return images.read(self.path)
