@@ -1,0 +1,47 @@
+"""Codecs: how points become what a network learns, and its output becomes points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import ArgumentError, unknown_name
+from .base import Codec
+from .regression import Regression
+from .soft_argmax import SoftArgmax
+
+__all__ = ["CODECS", "Codec", "Regression", "SoftArgmax", "create", "from_config", "names"]
+
+CODECS: dict[str, type[Codec]] = {"regression": Regression, "soft_argmax": SoftArgmax}
+
+
+def names() -> list[str]:
+    """The names that :func:`create` knows."""
+    return sorted(CODECS)
+
+
+def create(name: str, **options: Any) -> Codec:
+    """A codec by name.
+
+    Args:
+        name: one of :func:`names`.
+        options: the codec's own arguments, e.g. ``input_size=(128, 128), heatmap_size=(32, 32), sigma=1.0``.
+
+    Raises:
+        ArgumentError: unknown name (the choices are listed), or an option that the codec does not have.
+    """
+    if name not in CODECS:
+        raise unknown_name("codec", name, CODECS)
+    try:
+        return CODECS[name](**options)
+    except TypeError as error:
+        raise ArgumentError(f"codec {name}: {error}") from None
+
+
+def from_config(config: Mapping[str, Any]) -> Codec:
+    """The inverse of :meth:`Codec.to_config`."""
+    options = dict(config)
+    name = options.pop("name", None)
+    if not isinstance(name, str):
+        raise ArgumentError("codec: the config has no name")
+    return create(name, **options)

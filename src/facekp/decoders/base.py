@@ -1,0 +1,74 @@
+"""What a codec is: one object that encodes labels in training and decodes outputs in use."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ArgumentError
+
+__all__ = ["Codec"]
+
+Size = tuple[int, int]
+
+
+class Codec(ABC):
+    """Between points in input pixels and a network's output.
+
+    Args:
+        input_size: ``(H, W)`` of the network's input, in pixels.
+        calibration: ``{"slope": float, "bias": [float] * K or [float]}``: how a point's
+            spread becomes a probability (see :meth:`score`); fitted after training.
+    """
+
+    #: What the network's output must be: ``"heatmap"`` ``(N, K, h, w)`` or ``"vector"`` ``(N, 2 K)``.
+    output: str = ""
+    #: The key of this class in :data:`facekp.decoders.CODECS`.
+    name: str = ""
+
+    def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
+        height, width = (int(v) for v in input_size)
+        if height < 1 or width < 1:
+            raise ArgumentError(f"input_size must be positive (H, W), got {input_size}")
+        self.input_size: Size = (height, width)
+        self.calibration = calibration or {"slope": -4.0, "bias": [-14.0]}
+
+    @abstractmethod
+    def encode(self, points: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
+        """Points ``(N, K, 2)`` in input pixels → target tensors; always with ``points`` and ``mask``."""
+
+    @abstractmethod
+    def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """The network's output → points ``(N, K, 2)`` in input pixels, scores ``(N, K)`` in [0, 1]."""
+
+    @abstractmethod
+    def ideal_output(self, target: dict[str, Tensor]) -> Tensor:
+        """The network output that means exactly this target."""
+
+    @abstractmethod
+    def loss(self, output: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Named parts of the default loss, to be summed; masked points add nothing."""
+
+    @abstractmethod
+    def log_spread(self, output: Tensor) -> Tensor:
+        """``(N, K)`` natural log of a point's uncertainty as a share of the input's longer side."""
+
+    def score(self, log_spread: Tensor) -> Tensor:
+        """Probability that a point is right: ``sigmoid(bias_k + slope * log_spread)``."""
+        bias = torch.as_tensor(self.calibration["bias"], dtype=torch.float32, device=log_spread.device)
+        return torch.sigmoid(bias + float(self.calibration["slope"]) * log_spread)
+
+    def to_config(self) -> dict[str, Any]:
+        """Plain data that :func:`facekp.decoders.from_config` turns back into this codec."""
+        return {"name": self.name, "input_size": list(self.input_size), "calibration": self.calibration}
+
+    @staticmethod
+    def known(points: Tensor, mask: Tensor | None) -> Tensor:
+        """``(N, K)`` bool: labelled, and not masked out."""
+        if points.shape[-1] != 2:
+            raise ArgumentError(f"encode: points must be (..., K, 2), got {tuple(points.shape)}")
+        finite = torch.isfinite(points).all(-1)
+        return finite if mask is None else finite & mask
