@@ -1,0 +1,179 @@
+"""The finder in use: pictures of any size in, boxes in their own pixels out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from .. import geometry
+from ..errors import ArgumentError
+from .decode import Detections, decode
+from .network import STRIDES, create
+from .targets import grid
+
+__all__ = ["FaceFinder", "FinderConfig"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(slots=True)
+class FinderConfig:
+    """Everything beside the weights; travels in ``config.json``.
+
+    Attributes:
+        side: pictures are scaled so that their long side, with the margins, is this many pixels ...
+        max_zoom: ... but never grown more than this.
+        margin: pixels of ``fill`` around the picture, so that a face that fills it or is cut off has surroundings.
+        fill: grey level around the picture.
+        mean: grey levels taken from each channel before ...
+        std: ... dividing by this.
+        min_score: detections below are dropped, unless the call says otherwise.
+        nms_iou: of two boxes that overlap by more than this IoU the better one stays.
+        batch_size: pictures per pass of the network.
+    """
+
+    side: int = 384
+    max_zoom: float = 2.0
+    margin: int = 16
+    fill: int = 114
+    mean: float = 127.5
+    std: float = 64.0
+    min_score: float = 0.5
+    nms_iou: float = 0.4
+    batch_size: int = 16
+
+    def __post_init__(self) -> None:
+        if self.side < 32 or not 0 <= self.margin < self.side / 2 or self.max_zoom <= 0 or self.batch_size < 1:
+            raise ArgumentError(f"finder: side, margin, max_zoom or batch_size do not make sense: {asdict(self)}")
+        if not 0 < self.nms_iou <= 1 or not 0 <= self.min_score <= 1 or self.std <= 0:
+            raise ArgumentError(f"finder: min_score and nms_iou must lie in [0, 1] and std be positive: {asdict(self)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> FinderConfig:
+        """The inverse of :meth:`to_dict`.
+
+        Raises:
+            ArgumentError: an unknown key or a value out of range.
+        """
+        unknown = sorted(set(values) - {f.name for f in fields(cls)})
+        if unknown:
+            raise ArgumentError(f"finder: unknown keys {unknown}; known are {sorted(f.name for f in fields(cls))}")
+        return cls(**values)
+
+
+class FaceFinder:
+    """Finds the faces of pictures.
+
+    Args:
+        network: from :func:`facekp.finder.create`, with its weights; it is put into evaluation mode.
+        config: a :class:`FinderConfig` or its dict.
+    """
+
+    def __init__(self, network: nn.Module, config: FinderConfig | Mapping[str, Any] | None = None) -> None:
+        self.network = network.eval()
+        if config is None:
+            config = FinderConfig()
+        self.config = config if isinstance(config, FinderConfig) else FinderConfig.from_dict(config)
+        self.device = next((p.device for p in network.parameters()), torch.device("cpu"))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FaceFinder:
+        """Rebuild a finder from its ``config.json`` and its weights (of any float type).
+
+        Raises:
+            ArgumentError: a key of the config is missing or wrong, or the weights are those of another network.
+        """
+        missing = [key for key in ("network", "finder") if key not in config]
+        if missing:
+            raise ArgumentError(f"finder config: the keys {missing} are missing")
+        network = create(config["network"])
+        try:
+            network.load_state_dict(dict(weights), strict=True)
+        except RuntimeError as error:
+            raise ArgumentError(f"finder: the weights do not fit the network of the config: {error}") from None
+        return cls(network, config["finder"])
+
+    def to(self, device: torch.device | str) -> FaceFinder:
+        """Move the network; returns this finder."""
+        self.device = torch.device(device)
+        self.network.to(self.device)
+        return self
+
+    def matrix(self, size: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
+        """The map from a picture of ``size = (H, W)`` to the network's input, and that input's size.
+
+        Both sides of the input are multiples of 32.
+        """
+        config = self.config
+        zoom = min((config.side - 2 * config.margin) / max(size), config.max_zoom)
+        matrix = geometry.resize_matrix((1, 1), (1, 1))
+        matrix[:, :2] *= zoom
+        matrix[:, 2] = config.margin + 0.5 * zoom - 0.5
+        step = STRIDES[-1]
+        height, width = (step * -(-int(np.ceil(s * zoom) + 2 * config.margin) // step) for s in size)
+        return matrix, (height, width)
+
+    def __call__(self, images: Sequence[Array], *, min_score: float | None = None) -> list[Detections]:
+        """Find the faces of each picture.
+
+        Args:
+            images: ``(H, W, 3)`` RGB uint8 each; sizes may differ.
+            min_score: the lowest score that counts; None: the config's.
+
+        Returns:
+            One :class:`Detections` per picture, in order; an empty one where there is no face.
+
+        Raises:
+            ArgumentError: an image is not ``(H, W, 3)`` uint8, or min_score is not in [0, 1].
+        """
+        threshold = self.config.min_score if min_score is None else float(min_score)
+        if not 0 <= threshold <= 1:
+            raise ArgumentError(f"min_score: expected a number in [0, 1], got {min_score!r}")
+        buckets: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, image in enumerate(images):
+            _check(image, i)
+            buckets[self.matrix(image.shape[:2])[1]].append(i)
+        found = [Detections() for _ in images]
+        for size, members in buckets.items():
+            for start in range(0, len(members), self.config.batch_size):
+                part = members[start : start + self.config.batch_size]
+                for i, detections in zip(part, self._batch([images[j] for j in part], size, threshold), strict=True):
+                    found[i] = detections
+        return found
+
+    @torch.inference_mode()
+    def _batch(self, images: Sequence[Array], size: tuple[int, int], threshold: float) -> list[Detections]:
+        maps = [self.matrix(image.shape[:2])[0] for image in images]
+        warped = [geometry.warp(image, m, size, border=self.config.fill) for image, m in zip(images, maps, strict=True)]
+        inputs = self.normalize(torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).to(self.device))
+        points = grid(size, STRIDES, self.device)
+        output = self.network(inputs)
+        found = decode(output, points, min_score=threshold, nms_iou=self.config.nms_iou)
+        for detections, matrix in zip(found, maps, strict=True):
+            corners = detections.boxes.reshape(-1, 2, 2)
+            detections.boxes = geometry.apply(geometry.invert(matrix), corners).reshape(-1, 4)
+        return found
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """uint8 ``(N, 3, H, W)`` RGB → the float that the network sees."""
+        scaled = images.float().sub_(self.config.mean).div_(self.config.std)
+        return scaled.contiguous(memory_format=torch.channels_last)
+
+
+def _check(image: Any, index: int) -> None:
+    if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        what = f"{image.shape} {image.dtype}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise ArgumentError(f"images[{index}]: expected (H, W, 3) RGB uint8, got {what}; facekp.image.read makes that")
+    if not image.size:
+        raise ArgumentError(f"images[{index}]: has no pixels: shape {image.shape}")

@@ -1,0 +1,368 @@
+"""The face finder: targets, loss, decoding, and pictures of any size."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from facekp import finder, geometry
+from facekp.errors import ArgumentError
+from facekp.finder.targets import FACE, IGNORE, NOTHING, SIZE_RANGES, box_iou, predicted_boxes
+from facekp.metrics import detection
+
+SMALL = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+SIZE = (256, 320)
+
+
+@pytest.fixture(scope="module")
+def small() -> finder.FaceFinder:
+    torch.manual_seed(0)
+    return finder.FaceFinder(finder.create(SMALL), {"side": 128, "min_score": 0.0})
+
+
+def ideal(points: torch.Tensor, targets: finder.targets.Targets) -> torch.Tensor:
+    """The output of a network that has learnt these targets perfectly."""
+    xy = points[:, :2]
+    distances = torch.cat([xy - targets.boxes[..., :2], targets.boxes[..., 2:] - xy], -1).clamp(min=1e-3)
+    logits = torch.where(targets.positive, 8.0, -8.0)
+    return torch.cat([logits[..., None], distances], -1)
+
+
+# ---------------------------------------------------------------- network
+
+
+def test_default_network_has_the_promised_size() -> None:
+    count = sum(p.numel() for p in finder.create().parameters())
+    assert 150_000 <= count <= 350_000
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 96), (96, 256)])
+def test_output_has_one_row_per_grid_point(size: tuple[int, int]) -> None:
+    output = finder.create(SMALL).eval()(torch.zeros(2, 3, *size))
+    assert output.shape == (2, len(finder.grid(size, finder.STRIDES)), 5)
+    assert output.dtype == torch.float32
+    assert (output[..., 1:] > 0).all()
+
+
+def test_rows_follow_the_grid() -> None:
+    """A disturbance in one corner of the picture moves the rows of that corner's points most."""
+    torch.manual_seed(1)
+    network = finder.create(SMALL).eval()
+    size = (256, 256)
+    quiet = torch.zeros(1, 3, *size)
+    loud = quiet.clone()
+    loud[..., 192:, :64] = 3
+    with torch.no_grad():
+        change = (network(loud) - network(quiet))[0, :, 0].abs()
+    points = finder.grid(size, finder.STRIDES)
+    for stride in (8, 16):
+        here = points[:, 2] == stride
+        x, y = points[here][change[here].argmax(), :2]
+        assert x < 128 < y
+
+
+def test_gradient_reaches_every_parameter() -> None:
+    network = finder.create(SMALL)
+    points = finder.grid((128, 128), finder.STRIDES)
+    boxes = torch.tensor([[[10.0, 12.0, 40.0, 44.0], [20.0, 30.0, 110.0, 120.0]]]).expand(2, -1, -1)
+    targets = finder.assign(points, boxes, torch.full((2, 2), FACE))
+    parts = finder.loss(points, network(torch.randn(2, 3, 128, 128)), targets)
+    (parts.score + parts.box).backward()
+    missing = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"type": "yolo"}, "choose one of: pyramid"),
+        ({"neck": None}, "expected the keys"),
+        ({"depths": [1, 1]}, "depths must be a list of 3"),
+        ({"channels": [8, 0, 8]}, "channels must be a list of 3 positive"),
+    ],
+)
+def test_wrong_spec(change: dict[str, object], message: str) -> None:
+    spec = {**SMALL, **change}
+    spec = {k: v for k, v in spec.items() if v is not None}
+    with pytest.raises(ArgumentError, match=message):
+        finder.create(spec)
+
+
+def test_export_to_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs facekp[onnx]")
+    ort = pytest.importorskip("onnxruntime", reason="needs facekp[onnx]")
+    network, x = finder.create(SMALL).eval(), torch.randn(1, 3, 64, 96)
+    file = tmp_path / "finder.onnx"
+    torch.onnx.export(
+        network, (x,), str(file), input_names=["images"], output_names=["rows"], dynamo=True, verbose=False
+    )
+    session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    (rows,) = session.run(None, {"images": x.numpy()})
+    np.testing.assert_allclose(rows, network(x).detach().numpy(), rtol=1e-3, atol=1e-3)
+
+
+# ---------------------------------------------------------------- targets and decoding
+
+
+def test_grid_obeys_the_pixel_centre_rule() -> None:
+    points = finder.grid((64, 32), finder.STRIDES)
+    assert points[:4].tolist() == [[3.5, 3.5, 8], [11.5, 3.5, 8], [19.5, 3.5, 8], [27.5, 3.5, 8]]
+    assert points[-2:].tolist() == [[15.5, 15.5, 32], [15.5, 47.5, 32]]
+
+
+def test_one_face_by_hand() -> None:
+    """A face of 24 x 24 at (32, 32): learnt on stride 8 alone, by the 4 x 4 points within 1.5 strides of its centre."""
+    points = finder.grid((64, 64), finder.STRIDES)
+    targets = finder.assign(points, torch.tensor([[[20.0, 20.0, 44.0, 44.0]]]), torch.tensor([[FACE]]))
+    chosen = points[targets.positive[0]]
+    # Points lie at 3.5, 11.5, 19.5, 27.5, 35.5, 43.5; inside the box and within 12 px of 32: 27.5, 35.5 and 43.5.
+    assert {tuple(p) for p in chosen[:, :2].tolist()} == {
+        (x, y) for x in (27.5, 35.5, 43.5) for y in (27.5, 35.5, 43.5)
+    }
+    assert set(chosen[:, 2].tolist()) == {8.0}
+    assert (targets.boxes[targets.positive] == torch.tensor([20.0, 20.0, 44.0, 44.0])).all()
+    assert targets.counted.all()
+
+
+def test_size_ranges_overlap_and_reach_every_size() -> None:
+    assert SIZE_RANGES[0][0] == 0
+    assert SIZE_RANGES[-1][1] == float("inf")
+    assert all(a[1] > b[0] for a, b in pairwise(SIZE_RANGES))
+
+
+def test_ignore_regions_teach_nothing_unless_a_face_is_there() -> None:
+    points = finder.grid((64, 64), finder.STRIDES)
+    boxes = torch.tensor([[[8.0, 8.0, 60.0, 60.0], [20.0, 20.0, 44.0, 44.0]]])
+    alone = finder.assign(points, boxes[:, :1], torch.tensor([[IGNORE]]))
+    inside = ((points[:, :2] >= 8) & (points[:, :2] <= 60)).all(-1)
+    assert (alone.counted[0] == ~inside).all()
+    assert not alone.positive.any()
+    both = finder.assign(points, boxes, torch.tensor([[IGNORE, FACE]]))
+    assert both.positive.any()
+    assert both.counted[both.positive].all()
+    output = torch.randn(1, len(points), 5).abs().requires_grad_()
+    finder.loss(points, output, alone).score.backward()
+    assert (output.grad[0, inside] == 0).all()
+
+
+def test_no_face_at_all() -> None:
+    points = finder.grid((64, 64), finder.STRIDES)
+    targets = finder.assign(points, torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.long))
+    output = torch.ones(2, len(points), 5, requires_grad=True)
+    parts = finder.loss(points, output, targets)
+    assert parts.box == 0
+    assert parts.score > 0
+    padded = finder.assign(points, torch.zeros(2, 3, 4), torch.full((2, 3), NOTHING))
+    assert not padded.positive.any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    side=st.floats(6, 400),
+    ratio=st.floats(0.6, 1.6),
+    x=st.floats(0.0, 1.0),
+    y=st.floats(0.0, 1.0),
+)
+def test_ideal_output_decodes_to_the_box(side: float, ratio: float, x: float, y: float) -> None:
+    """A face of any size whose centre is in the picture is learnt somewhere, and comes back to 1e-2 px."""
+    width, height = side * ratio**0.5, side / ratio**0.5
+    cx, cy = x * (SIZE[1] - 1), y * (SIZE[0] - 1)
+    box = torch.tensor([[[cx - width / 2, cy - height / 2, cx + width / 2, cy + height / 2]]])
+    points = finder.grid(SIZE, finder.STRIDES)
+    targets = finder.assign(points, box, torch.tensor([[FACE]]))
+    assert targets.positive.any()
+    (found,) = finder.decode(ideal(points, targets), points, min_score=0.5)
+    assert len(found) == 1
+    # A tiny face may have no point inside it; then the side next to the point is where the point is.
+    slack = 1e-2 if side >= 16 else 8.0
+    np.testing.assert_allclose(found.boxes, box[0].numpy(), atol=slack)
+
+
+def test_two_faces_and_suppression() -> None:
+    points = finder.grid(SIZE, finder.STRIDES)
+    boxes = torch.tensor([[[10.0, 10.0, 50.0, 60.0], [120.0, 90.0, 260.0, 240.0]]])
+    output = ideal(points, finder.assign(points, boxes, torch.full((1, 2), FACE)))
+    (found,) = finder.decode(output, points, min_score=0.5)
+    order = found.boxes[:, 0].argsort()
+    np.testing.assert_allclose(found.boxes[order], boxes[0].numpy(), atol=1e-2)
+    assert found.boxes.dtype == found.scores.dtype == np.float32
+    (nothing,) = finder.decode(output, points, min_score=0.9999)
+    assert nothing.boxes.shape == (0, 4)
+    assert nothing.scores.shape == (0,)
+
+
+def test_the_smaller_of_two_overlapping_faces_wins_a_point() -> None:
+    points = finder.grid((128, 128), finder.STRIDES)
+    boxes = torch.tensor([[[20.0, 20.0, 72.0, 72.0], [30.0, 30.0, 60.0, 60.0]]])
+    targets = finder.assign(points, boxes, torch.full((1, 2), FACE))
+    near = (points[:, 2] == 8) & ((points[:, :2] - 45).abs().amax(-1) < 8)
+    assert (targets.boxes[0, near] == boxes[0, 1]).all()
+
+
+def test_box_iou_by_hand() -> None:
+    a, b = torch.tensor([0.0, 0.0, 2.0, 2.0]), torch.tensor([1.0, 0.0, 3.0, 2.0])
+    iou, diou = box_iou(a, b)
+    assert iou == pytest.approx(1 / 3)
+    assert diou == pytest.approx(1 / 3 - 1 / (9 + 4))  # centres 1 apart, hull 3 x 2
+
+
+def test_predicted_boxes_add_the_distances() -> None:
+    points = torch.tensor([[3.5, 11.5, 8.0]])
+    boxes = predicted_boxes(points, torch.tensor([[[0.0, 1.0, 2.0, 3.0, 4.0]]]))
+    assert boxes.tolist() == [[[2.5, 9.5, 6.5, 15.5]]]
+
+
+# ---------------------------------------------------------------- the finder on pictures
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 100_000), (100_000, 1), (7, 500), (480, 640), (33, 33)])
+def test_any_size_of_picture(small: finder.FaceFinder, shape: tuple[int, int]) -> None:
+    (found,) = small([np.zeros((*shape, 3), np.uint8)], min_score=0.0)
+    assert found.boxes.shape == (len(found), 4)
+    assert np.isfinite(found.boxes).all()
+    assert (np.diff(found.scores) <= 0).all()
+    matrix, size = small.matrix(shape)
+    assert size[0] % 32 == size[1] % 32 == 0
+    assert max(size) <= small.config.side
+    corners = geometry.apply(matrix, geometry.image_box(shape).reshape(2, 2))
+    inside = geometry.image_box(size)
+    assert (corners[0] >= inside[:2]).all()
+    assert (corners[1] <= inside[2:]).all()
+
+
+def test_a_list_gives_a_list_in_order(small: finder.FaceFinder) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (*s, 3), np.uint8) for s in [(40, 60), (90, 30), (40, 60), (64, 64), (41, 61)]]
+    together = small(images, min_score=0.0)
+    for image, found in zip(images, together, strict=True):
+        (alone,) = small([image], min_score=0.0)
+        np.testing.assert_allclose(found.scores[:5], alone.scores[:5], atol=1e-5)
+        np.testing.assert_allclose(found.boxes[:1], alone.boxes[:1], atol=1e-2)
+    assert small([]) == []
+    assert all(len(d) == 0 for d in small(images, min_score=1.0))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((4, 4), np.uint8),
+        np.zeros((4, 4, 4), np.uint8),
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((0, 4, 3), np.uint8),
+        "a.jpg",
+    ],
+)
+def test_wrong_pictures(small: finder.FaceFinder, image: object) -> None:
+    with pytest.raises(ArgumentError, match=r"images\[1\]"):
+        small([np.zeros((4, 4, 3), np.uint8), image])  # type: ignore[list-item]
+
+
+def test_wrong_threshold_and_config(small: finder.FaceFinder) -> None:
+    with pytest.raises(ArgumentError, match="min_score"):
+        small([], min_score=1.5)
+    with pytest.raises(ArgumentError, match="unknown keys"):
+        finder.FinderConfig.from_dict({"sides": 3})
+    with pytest.raises(ArgumentError, match="side"):
+        finder.FinderConfig(side=20)
+    with pytest.raises(ArgumentError, match="nms_iou"):
+        finder.FinderConfig(nms_iou=0)
+
+
+def test_config_and_weights_make_the_same_finder(small: finder.FaceFinder) -> None:
+    config = json.loads(json.dumps({"network": SMALL, "finder": small.config.to_dict()}))
+    again = finder.FaceFinder.from_config(config, small.network.state_dict())
+    pickled = pickle.loads(pickle.dumps(small))
+    image = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+    (expected,) = small([image])
+    for other in (again, pickled.to("cpu")):
+        (found,) = other([image])
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        assert other.config == small.config
+    with pytest.raises(ArgumentError, match="missing"):
+        finder.FaceFinder.from_config({"network": SMALL}, {})
+    with pytest.raises(ArgumentError, match="do not fit"):
+        finder.FaceFinder.from_config(config, {})
+
+
+class _Oracle(torch.nn.Module):
+    """Stands for a trained network: says where the brightest pixel is."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        size = (images.shape[-2], images.shape[-1])
+        points = finder.grid(size, finder.STRIDES)
+        rows = torch.full((len(images), len(points), 5), 1e-3)
+        rows[..., 0] = -9
+        for i, image in enumerate(images):
+            y, x = divmod(int(image.sum(0).argmax()), size[1])
+            box = torch.tensor([[[x - 20.0, y - 20.0, x + 20.0, y + 20.0]]])
+            rows[i] = ideal(points, finder.assign(points, box, torch.tensor([[FACE]])))[0]
+        return rows
+
+
+@pytest.mark.parametrize("shape", [(480, 640), (100, 90), (300, 60)])
+def test_boxes_come_back_in_picture_pixels(shape: tuple[int, int]) -> None:
+    image = np.zeros((*shape, 3), np.uint8)
+    y, x = shape[0] * 3 // 4, shape[1] // 3
+    image[y - 4 : y + 5, x - 4 : x + 5] = 100
+    image[y - 1 : y + 2, x - 1 : x + 2] = 255
+    face_finder = finder.FaceFinder(_Oracle(), {"side": 256, "margin": 16, "fill": 0})
+    (found,) = face_finder([image])
+    matrix, _ = face_finder.matrix(shape)
+    centre = (found.boxes[0, :2] + found.boxes[0, 2:]) / 2
+    np.testing.assert_allclose(centre, [x, y], atol=1.5 / matrix[0, 0])
+    np.testing.assert_allclose(found.boxes[0, 2:] - found.boxes[0, :2], 40 / matrix[0, 0], rtol=1e-3)
+
+
+def test_a_tiny_network_learns_to_find_squares() -> None:
+    """Bright squares on a dark ground, learnt within seconds: the loss and decoding belong together."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    images, boxes = torch.full((16, 3, 96, 96), -1.0), torch.zeros(16, 1, 4)
+    for i in range(16):
+        side, x, y = (int(v) for v in rng.integers((20, 0, 0), (50, 46, 46)))
+        images[i, :, y : y + side, x : x + side] = 1.5
+        boxes[i, 0] = torch.tensor([x - 0.5, y - 0.5, x + side - 0.5, y + side - 0.5])
+    network = finder.create({**SMALL, "stem": 16, "channels": [16, 16, 16], "neck": 16})
+    points = finder.grid((96, 96), finder.STRIDES)
+    targets = finder.assign(points, boxes, torch.full((16, 1), FACE))
+    optimizer = torch.optim.Adam(network.parameters(), 5e-3)
+    for _ in range(80):
+        parts = finder.loss(points, network(images), targets)
+        optimizer.zero_grad()
+        (parts.score + 2 * parts.box).backward()
+        optimizer.step()
+    found = finder.decode(network(images), points, min_score=0.3)
+    best = [geometry.iou(d.boxes[:1], b.numpy())[0, 0] if len(d) else 0.0 for d, b in zip(found, boxes, strict=True)]
+    assert np.mean(best) > 0.7
+
+
+# ---------------------------------------------------------------- measuring
+
+
+def test_match_and_average_precision_by_hand() -> None:
+    truth = np.array([[0, 0, 10, 10], [20, 20, 30, 30]], np.float32)
+    boxes = np.array([[0, 0, 10, 10], [0, 0, 10, 9], [50, 50, 60, 60], [70, 70, 80, 80]], np.float32)
+    scores = np.array([0.9, 0.8, 0.7, 0.6], np.float32)
+    ignore = np.array([[65, 65, 85, 85]], np.float32)
+    result = detection.match(boxes, scores, truth, ignore)
+    assert result.correct.tolist() == [
+        True,
+        False,
+        False,
+    ]  # the second is a double, the third nothing, the fourth ignored
+    assert result.found.tolist() == pytest.approx([0.9, 0.0])
+    assert result.iou.tolist() == pytest.approx([1.0, 0.0])
+    assert detection.average_precision([result]) == pytest.approx(0.5)
+    empty = detection.match(boxes[:0], scores[:0], truth, ignore[:0])
+    assert detection.average_precision([empty]) == 0
+    nobody = detection.match(boxes, scores, truth[:0], ignore)
+    assert nobody.correct.sum() == 0
+    assert np.isnan(detection.average_precision([nobody]))
