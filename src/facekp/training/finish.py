@@ -1,0 +1,112 @@
+"""A trained network is calibrated on its validation faces, measured, and saved."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .. import hub, metrics, transforms
+from ..decoders import Codec, calibration
+from ..sample import Sample
+from ..schema import KeypointSchema
+from .data import CropDataset
+from .module import MEAN, STD, normalize
+from .recipe import KeypointRecipe
+
+__all__ = ["save"]
+
+log = logging.getLogger(__name__)
+
+RIGHT = 0.05  # what a score promises: an error under this share of the normaliser
+JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass over the validation crops."""
+
+    points: Any
+    truth: Any
+    log_spread: Tensor
+
+
+def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Sequence[Sample], folder: Path) -> None:
+    """Calibrate, measure on the validation faces, and write the model's folder."""
+    schema = held_out[0].schema
+    by = metrics.default_normalizer(schema)
+    crops = CropDataset(held_out, recipe, "none")
+    plain = _run(network, codec, crops)
+    spread, right = _examples([plain, *_jittered(network, codec, crops)], schema, by)
+    codec.calibration = calibration.fit(spread, right)
+    errors = metrics.nme(plain.points, plain.truth, schema, by)
+    known = torch.isfinite(spread)
+    gap = calibration.expected_calibration_error(codec.score(spread)[known], right[known])
+    numbers = {
+        "data": f"validation list {recipe.data.validation}",
+        "boxes": "labelled",
+        "normalizer": by,
+        "faces": len(held_out),
+        "nme": round(float(np.nanmean(errors)), 5),
+        "failure_rate_8": round(metrics.failure_rate(errors), 4),
+        "auc_8": round(metrics.auc(errors), 4),
+        "calibration_error": round(gap, 4),
+    }
+    log.info("%s: %s", recipe.name, numbers)
+    hub.save(folder, network, _config(codec, recipe, schema, numbers))
+
+
+def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, numbers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "keypoints",
+        "name": recipe.name,
+        "licence": recipe.licence,
+        "schema": schema.name,
+        "network": {"points": len(schema), **recipe.network, "pretrained": False},
+        "codec": codec.to_config(),
+        "crop": recipe.crop.model_dump(mode="json"),
+        "preprocessing": {"mean": MEAN, "std": STD, "color": "rgb"},
+        "training_data": [" ".join(str(v) for v in spec.values()) for spec in recipe.data.sets],
+        "recipe": recipe.model_dump(mode="json", include={"epochs", "batch_size", "augment", "optimizer", "seed"}),
+        "metrics": [numbers],
+    }
+
+
+@torch.inference_mode()
+def _run(network: nn.Module, codec: Codec, crops: CropDataset) -> _Run:
+    points, truth, spreads = [], [], []
+    for start in range(0, len(crops), 32):
+        batch = [crops[i] for i in range(start, min(start + 32, len(crops)))]
+        output = network(normalize(torch.stack([image for image, _ in batch])))
+        points.append(codec.decode(output)[0])
+        spreads.append(codec.log_spread(output))
+        truth.append(torch.stack([p for _, p in batch]))
+    return _Run(torch.cat(points).numpy(), torch.cat(truth).numpy(), torch.cat(spreads))
+
+
+def _jittered(network: nn.Module, codec: Codec, crops: CropDataset) -> list[_Run]:
+    """Passes over crops as a finder would cut them, some of them partly covered."""
+    loose = transforms.RandomAffine(angle=15, scale=0.12, shift=0.05)
+    crops.transform = transforms.Compose([crops.transform, loose, transforms.Occlude(0.3, p=0.15)])
+    runs = []
+    for copy in range(JITTERED_COPIES):
+        crops.epoch = copy
+        runs.append(_run(network, codec, crops))
+    return runs
+
+
+def _examples(runs: Sequence[_Run], schema: KeypointSchema, by: str) -> tuple[Tensor, Tensor]:
+    """Log spreads ``(N, K)``, NaN where there is no label, and whether each point is right."""
+    spreads, rights = [], []
+    for run in runs:
+        errors = metrics.point_errors(run.points, run.truth, schema, by)
+        known = torch.from_numpy(np.isfinite(errors))
+        spreads.append(torch.where(known, run.log_spread, torch.nan))
+        rights.append(torch.from_numpy(errors < RIGHT))
+    return torch.cat(spreads), torch.cat(rights)

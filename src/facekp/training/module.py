@@ -1,0 +1,82 @@
+"""The Lightning module of keypoint networks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import decoders, metrics, models
+from ..errors import RecipeError
+from ..schema import KeypointSchema
+from .averaged import AveragedModule
+from .recipe import KeypointRecipe
+
+__all__ = ["KeypointModule", "build"]
+
+MEAN, STD = 127.5, 64.0  # pixels → about [-2, 2]; travels in config.json
+
+
+def build(recipe: KeypointRecipe, points: int) -> tuple[torch.nn.Module, decoders.Codec]:
+    """The recipe's network and codec, checked to fit each other.
+
+    Raises:
+        RecipeError: naming the key that does not fit.
+    """
+    network = models.from_config({"points": points, **recipe.network})
+    options: dict[str, Any] = {"input_size": recipe.crop.size, **recipe.codec}
+    stride = getattr(network, "stride", None)
+    if stride is not None:
+        height, width = recipe.crop.size
+        if height % 32 or width % 32:
+            raise RecipeError(f"crop.size: {recipe.crop.size} must be multiples of 32 for a heatmap head")
+        options.setdefault("heatmap_size", (height // stride, width // stride))
+    codec = decoders.from_config(options)
+    if codec.output != getattr(network, "output", codec.output):
+        fits = [n for n, c in decoders.CODECS.items() if c.output == network.output]
+        raise RecipeError(
+            f"codec.name: {codec.name} reads a {codec.output}, but the network gives a {network.output}; "
+            f"choose one of: {', '.join(fits)}"
+        )
+    return network, codec
+
+
+def normalize(images: Tensor) -> Tensor:
+    """uint8 ``(N, 3, H, W)`` → the float that networks see, channels last."""
+    return images.float().sub_(MEAN).div_(STD).contiguous(memory_format=torch.channels_last)
+
+
+class KeypointModule(AveragedModule):
+    """Trains a keypoint network; validates by NME."""
+
+    def __init__(self, recipe: KeypointRecipe, schema: KeypointSchema) -> None:
+        network, codec = build(recipe, len(schema))
+        super().__init__(recipe, network)
+        self.schema, self.codec = schema, codec
+        self.errors: list[np.ndarray[Any, Any]] = []
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        images, points = batch
+        parts = self.codec.loss(self.network(normalize(images)), self.codec.encode(points))
+        loss = torch.stack(list(parts.values())).sum()
+        self.log_dict({f"train/{k}": v for k, v in parts.items()}, on_epoch=True, on_step=False)
+        self.log("train/loss", loss, on_epoch=True, on_step=False)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        super().on_validation_epoch_start()
+        self.errors = []
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        images, truth = batch
+        points, _scores = self.codec.decode(self.network(normalize(images)))
+        by = metrics.default_normalizer(self.schema)
+        self.errors.append(metrics.nme(points.float().cpu().numpy(), truth.cpu().numpy(), self.schema, by))
+
+    def on_validation_epoch_end(self) -> None:
+        super().on_validation_epoch_end()
+        errors = np.concatenate(self.errors)
+        self.log("val/nme", float(np.nanmean(errors)), prog_bar=True)
+        self.log("val/failure", metrics.failure_rate(errors))

@@ -1,0 +1,147 @@
+"""A finder's recipe, from frames on disk to a folder that loads."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from facekp import datasets, finder, hub
+from facekp.datasets.frames import face_points
+from facekp.errors import DatasetError, RecipeError
+from facekp.finder.targets import FACE, IGNORE, NOTHING
+from facekp.metrics import detection
+from facekp.transforms.frames import Mixed
+
+pytest.importorskip("lightning", reason="needs facekp[train]")
+
+from facekp.training import finder_finish, finder_module, recipe, run
+
+TINY = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Both data sets in small: six photographs and two video frames, each a grey disc on noise."""
+    rng = np.random.default_rng(0)
+    points = face_points(np.array([30, 30, 70, 80], np.float32))
+    for i in range(6):
+        path = tmp_path / f"300w/lfpw/trainset/image_{i:04d}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image = rng.integers(0, 120, (110, 100, 3), np.uint8)
+        cv2.circle(image, (50, 55), 25, (200, 200, 200), -1)
+        cv2.imwrite(str(path), image)
+        datasets.write_pts(path.with_suffix(".pts"), points)
+    (tmp_path / "ytf/training").mkdir(parents=True)
+    with (tmp_path / "ytf/training_frames_keypoints.csv").open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["", *range(136)])
+        for name in ("A_B_00.jpg", "C_D_00.jpg"):
+            cv2.imwrite(str(tmp_path / "ytf/training" / name), np.full((100, 100, 3), 80, np.uint8))
+            rows.writerow([name, *points.round().ravel().tolist()])
+    (tmp_path / "held.txt").write_text("lfpw/trainset/image_0004.jpg\nlfpw/trainset/image_0005.jpg\n")
+    (tmp_path / "people.txt").write_text("C_D\n")
+    return tmp_path
+
+
+def small_recipe(root: Path, **changes: object) -> recipe.Common:
+    values = {
+        "name": "tiny",
+        "task": "finder",
+        "epochs": 1,
+        "batch_size": 4,
+        "samples": 8,
+        "workers": 0,
+        "ema": 0.5,
+        "data": {
+            "root": str(root),
+            "validation": str(root / "held.txt"),
+            "validation_people": str(root / "people.txt"),
+        },
+        "network": TINY,
+        "mixer": {"size": 96},
+        "finder": {"side": 96},
+        **changes,
+    }
+    return recipe.check(values, "tiny")  # type: ignore[no-any-return]
+
+
+def test_recipe_to_finder(root: Path, tmp_path: Path) -> None:
+    folder = run.fit(small_recipe(root), tmp_path / "run")
+    bundle = hub.load(folder, kind="finder")
+    assert set(bundle.config["metrics"]) >= {"recall", "iou", "ap", "false", "false_without_faces"}
+    assert bundle.config["metrics"]["frames"] == 2
+    found = finder.FaceFinder.from_config(bundle.config, bundle.state)([np.zeros((50, 60, 3), np.uint8)], min_score=0.0)
+    assert len(found) == 1
+    held = (tmp_path / "run/validation.txt").read_text().split("\n")
+    assert "lfpw/trainset/image_0004.jpg" in held
+    assert "ytf: C_D" in held
+
+
+def test_held_out_frames_are_not_trained_on(root: Path) -> None:
+    train, weights, checked, _ = finder_module.load_frames(small_recipe(root))  # type: ignore[arg-type]
+    assert [f.path.name for f in checked if f.path] == ["image_0004.jpg", "image_0005.jpg"]
+    assert len(train) == len(weights) == 4 + 1
+    assert not {f.path for f in checked} & {f.path for f in train}
+    assert sum(weights) == pytest.approx(1)
+
+
+def test_shipped_recipe_is_valid() -> None:
+    shipped = recipe.load("finder")
+    assert shipped.task == "finder"
+    assert finder.create(shipped.network)
+    assert finder.FinderConfig.from_dict(shipped.finder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"network": {"type": "yolo"}}, "choose one of: pyramid"),
+        ({"finder": {"sides": 3}}, "unknown keys"),
+        ({"mixer": {"sizes": 3}}, "mixer: .*sizes"),
+        ({"data": {"root": ".", "validation": "no such list"}}, r"data\.validation"),
+    ],
+)
+def test_wrong_recipes(root: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        finder_module.job(small_recipe(root, **changes))  # type: ignore[arg-type]
+
+
+def test_missing_data(root: Path) -> None:
+    gone = {"root": str(root / "gone"), "validation": "300w"}
+    with pytest.raises(DatasetError, match="no such folder"):
+        finder_module.job(small_recipe(root, data=gone))  # type: ignore[arg-type]
+
+
+def test_collate_pads() -> None:
+    image, none = np.zeros((32, 32, 3), np.uint8), np.zeros((0, 4), np.float32)
+    one, two = np.full((1, 4), 1, np.float32), np.full((2, 4), 2, np.float32)
+    images, boxes, kinds = finder_module.collate([Mixed(image, one, two), Mixed(image, none, none)])
+    assert images.shape == (2, 3, 32, 32)
+    assert images.dtype == torch.uint8
+    assert boxes[0, :, 0].tolist() == [1, 2, 2]
+    assert kinds.tolist() == [[FACE, IGNORE, IGNORE], [NOTHING] * 3]
+
+
+def test_threshold_by_hand() -> None:
+    def found(*scores: float) -> detection.Match:
+        return detection.Match(np.array(scores), np.ones(len(scores), bool), np.array(scores), np.ones(len(scores)))
+
+    def alarm(*scores: float) -> detection.Match:
+        return detection.Match(np.array(scores), np.zeros(len(scores), bool), np.zeros(0), np.zeros(0))
+
+    faces = [found(0.9), found(0.8), found(0.7)]
+    assert finder_finish.choose_threshold(faces, []) == 0.05
+    # One alarm in ten frames is allowed, so the better of two decides no threshold.
+    empty = [alarm(0.6), alarm(0.405), *(alarm() for _ in range(8))]
+    assert finder_finish.choose_threshold(faces, empty) == 0.41
+    assert finder_finish.choose_threshold(faces, [alarm(0.95)]) == 0.8  # never above half of the faces
+    numbers = finder_finish.summary(faces, 0.75)
+    assert numbers["recall"] == pytest.approx(2 / 3)
+    assert numbers["recall_any"] == 1
+    assert numbers["iou"] == 1
+    assert numbers["false"] == 0
