@@ -1,0 +1,80 @@
+"""Facial keypoints: find them in pictures, train, measure and ship the models that do it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+from .errors import FacekpError
+
+if TYPE_CHECKING:
+    from . import (
+        datasets,
+        decoders,
+        draw,
+        errors,
+        evaluate,
+        finder,
+        geometry,
+        heatmap,
+        hub,
+        image,
+        losses,
+        metrics,
+        models,
+        schema,
+        transforms,
+    )
+    from .detector import Detector
+    from .face import Face
+
+__all__ = [
+    "Detector",
+    "Face",
+    "FacekpError",
+    "__version__",
+    "datasets",
+    "decoders",
+    "draw",
+    "errors",
+    "evaluate",
+    "finder",
+    "geometry",
+    "heatmap",
+    "hub",
+    "image",
+    "list_models",
+    "losses",
+    "metrics",
+    "models",
+    "schema",
+    "transforms",
+]
+
+# Namespaces load when they are first used: most programs need few of them.
+_CLASSES = {"Detector": "detector", "Face": "face"}
+_MODULES = frozenset(n for n in __all__ if n.islower() and n not in ("list_models", "__version__"))
+
+
+def list_models() -> list[str]:
+    """The names of the models inside the package, for :meth:`Detector.from_pretrained`."""
+    from . import hub
+
+    return hub.bundled_models()
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _CLASSES:
+        value = getattr(import_module(f".{_CLASSES[name]}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'facekp' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

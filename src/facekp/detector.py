@@ -1,0 +1,387 @@
+"""Detector: a photograph becomes keypoints."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from . import decoders, finder, geometry, hub, models
+from . import image as images
+from . import schema as schemas
+from .errors import ArgumentError, FacekpError, HubError, ImageError
+from .face import Face
+from .schema import KeypointSchema
+
+__all__ = ["Detector", "pick_device"]
+
+log = logging.getLogger(__name__)
+Array = npt.NDArray[Any]
+
+ORDERS = ("score", "size", "left")
+#: Pictures are held in memory together up to this many pixels (one larger picture is held alone).
+CHUNK_PIXELS = 40_000_000
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One picture on its way: its boxes, its crops, and what came of them."""
+
+    boxes: Array
+    scores: Array
+    crops: list[Array] = field(default_factory=list)
+    to_picture: list[Array] = field(default_factory=list)
+    faces: list[Face] = field(default_factory=list)
+    error: ImageError | None = None
+
+    @property
+    def done(self) -> bool:
+        return len(self.faces) == len(self.boxes)
+
+    def result(self, on_error: str) -> list[Face] | ImageError:
+        if self.error is None:
+            return self.faces
+        if on_error == "raise":
+            raise self.error
+        return self.error
+
+
+class Detector:
+    """Finds the keypoints of every face in a picture.
+
+    Make one with :meth:`from_pretrained`, and call it with anything that
+    :func:`facekp.image.read` takes.  It can be pickled and shared by threads.
+
+    Attributes:
+        name: which model this is.
+        schema: what its points are.
+        device: where it runs.
+        config: the model's ``config.json``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: dict[str, Any],
+        *,
+        face_finder: finder.FaceFinder | None = None,
+        device: str | torch.device = "auto",
+    ) -> None:
+        self.config = config
+        self.device = pick_device(device)
+        try:
+            self.name = str(config["name"])
+            self.schema = _schema(config["schema"])
+            self.codec = decoders.from_config(config["codec"])
+            crop, pixels = config["crop"], config["preprocessing"]
+            self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
+            self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
+            self.mean, self.std = float(pixels["mean"]), float(pixels["std"])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
+        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
+        self.finder = face_finder.to(self.device) if face_finder is not None else None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path = "resnet18-ibug",
+        *,
+        device: str | torch.device = "auto",
+        finder: str | Path | None = "finder",
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+    ) -> Detector:
+        """Load a model.
+
+        Args:
+            name: a name of :func:`facekp.list_models`, a folder that training wrote, or ``"org/repo"`` on the Hub.
+            device: ``"auto"`` (CUDA, then MPS, then CPU), or any name that torch knows.
+            finder: which face finder, by name or folder; None for a model that is only given boxes.
+            revision: branch, tag or commit on the Hub.
+            cache_dir: the Hub's cache folder.
+
+        Raises:
+            HubError: the model cannot be found or is damaged; the message says what was tried.
+            ArgumentError: the device is not there.
+        """
+        chosen = pick_device(device)
+        bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir)
+        network = hub.network_of(lambda: models.from_config(bundle.config.get("network", {})), bundle)
+        full = bundle.config.get("crop", {}).get("box") == "full"
+        face_finder = None if finder is None or full else load_finder(finder, cache_dir)
+        return cls(network, bundle.config, face_finder=face_finder, device=chosen)
+
+    @overload
+    def __call__(self, images: list[Any] | tuple[Any, ...], **options: Any) -> list[list[Face] | ImageError]: ...
+    @overload
+    def __call__(self, images: Any, **options: Any) -> list[Face]: ...
+    def __call__(self, images: Any, **options: Any) -> Any:
+        """Keypoints of every face.
+
+        Args:
+            images: one picture (path, bytes, file, PIL, numpy, torch) or a list or tuple of them.
+            options: those of :meth:`stream`.  With one picture ``boxes`` is ``(N, 4)``; with a list
+                it is a list of such.
+
+        Returns:
+            For one picture ``list[Face]``, empty when there is no face; for a list one such list
+            for each picture, in order.
+
+        Raises:
+            ImageError: a picture cannot be read (with ``on_error="raise"``); its message names the picture.
+            ArgumentError: an option is wrong.
+        """
+        if isinstance(images, (list, tuple)):
+            return list(self.stream(images, **options))
+        boxes = options.pop("boxes", None)
+        given = boxes if boxes is None or isinstance(boxes, str) else [boxes]
+        options["on_error"] = _choice("on_error", options.get("on_error", "raise"), ("raise", "return"))
+        return next(iter(self.stream([images], boxes=given, **options)))
+
+    def stream(
+        self,
+        images: Iterable[Any],
+        *,
+        boxes: Iterable[Any] | Literal["full"] | None = None,
+        batch_size: int = 64,
+        max_faces: int | None = None,
+        min_score: float | None = None,
+        order: Literal["score", "size", "left"] = "score",
+        color: Literal["rgb", "bgr"] = "rgb",
+        on_error: Literal["raise", "return"] = "raise",
+    ) -> Iterator[list[Face] | ImageError]:
+        """Keypoints of any number of pictures, in order, in bounded memory.
+
+        Args:
+            images: pictures, or an iterator of them; read as they are needed.
+            boxes: None: the finder looks for faces; ``"full"``: each picture is an already cropped
+                face; or for each picture its own boxes ``(N, 4)`` xyxy (brows to chin, jaw to jaw).
+            batch_size: crops that go through the network together; crops of different pictures mix.
+            max_faces: keep the first so many faces of a picture.
+            min_score: drop faces below; None takes the finder's own.
+            order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
+                given boxes keep their order.
+            color: channel order of numpy arrays.
+            on_error: what an unreadable picture does: ``"raise"``, or ``"return"`` its ImageError in its place.
+
+        Yields:
+            ``list[Face]`` for each picture, or its ImageError.
+        """
+        options = _Options(batch_size, max_faces, min_score, order, color, on_error)
+        if boxes is None and self.finder is None and self.crop_box != "full":
+            raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
+        return self._stream(images, boxes, options)
+
+    def _stream(self, pictures: Iterable[Any], boxes: Any, options: _Options) -> Iterator[list[Face] | ImageError]:
+        queue: deque[_Slot] = deque()
+        for chunk in self._chunks(pictures, boxes, options):
+            queue.extend(self._prepare(chunk, options))
+            while sum(len(s.crops) for s in queue) >= options.batch_size:
+                self._run(queue, options.batch_size)
+            while queue and queue[0].done:
+                yield queue.popleft().result(options.on_error)
+        while any(s.crops for s in queue):
+            self._run(queue, options.batch_size)
+        for slot in queue:
+            yield slot.result(options.on_error)
+
+    def _chunks(self, pictures: Iterable[Any], boxes: Any, options: _Options) -> Iterator[list[_Picture]]:
+        chunk: list[_Picture] = []
+        pixels = 0
+        for source, given in _pairs(pictures, boxes):
+            try:
+                picture = _Picture(images.read(source, color=options.color), given)
+            except ImageError as error:
+                picture = _Picture(error, None)
+            chunk.append(picture)
+            pixels += picture.pixels
+            if pixels >= CHUNK_PIXELS or len(chunk) >= options.batch_size:
+                yield chunk
+                chunk, pixels = [], 0
+        if chunk:
+            yield chunk
+
+    def _prepare(self, chunk: Sequence[_Picture], options: _Options) -> list[_Slot]:
+        """Boxes and crops of a few pictures."""
+        searched = [p.image for p in chunk if isinstance(p.image, np.ndarray) and p.boxes is None]
+        found = iter(self._find(searched, options))
+        slots = []
+        for picture in chunk:
+            if isinstance(picture.image, ImageError):
+                slots.append(_Slot(np.zeros((0, 4)), np.zeros(0), error=picture.image))
+                continue
+            slot = next(found) if picture.boxes is None else _given(picture.boxes, picture.image, options)
+            whole = isinstance(picture.boxes, str) or self.crop_box == "full"
+            for box in slot.boxes:
+                matrix = geometry.crop_matrix(box, self.crop_size, 1.0 if whole else self.crop_scale)
+                slot.crops.append(geometry.warp(picture.image, matrix, self.crop_size))
+                slot.to_picture.append(geometry.invert(matrix))
+            slots.append(slot)
+        return slots
+
+    def _find(self, pictures: Sequence[Array], options: _Options) -> list[_Slot]:
+        if not pictures:
+            return []
+        if self.finder is None:
+            return [_given("full", p, options) for p in pictures]
+        slots = []
+        for found in self.finder(pictures, min_score=options.min_score):
+            keep = _ordered(found.boxes, found.scores, options.order)[: options.max_faces]
+            slots.append(_Slot(found.boxes[keep], found.scores[keep]))
+        return slots
+
+    def _run(self, queue: Iterable[_Slot], batch_size: int) -> None:
+        """Take up to ``batch_size`` crops off the queue's front, and give their slots the faces."""
+        taken: list[tuple[_Slot, Array]] = []
+        for slot in queue:
+            free = batch_size - len(taken)
+            taken.extend((slot, crop) for crop in slot.crops[:free])
+            del slot.crops[:free]
+            if len(taken) == batch_size:
+                break
+        points, scores = self.predict(np.stack([crop for _, crop in taken]))
+        for (slot, _), p, s in zip(taken, points, scores, strict=True):
+            i = len(slot.faces)
+            keypoints = geometry.apply(slot.to_picture[i], p)
+            slot.faces.append(Face(keypoints, s, slot.boxes[i].astype(np.float32), float(slot.scores[i]), self.schema))
+
+    @torch.inference_mode()
+    def predict(self, crops: Array) -> tuple[Array, Array]:
+        """The network and its codec alone.
+
+        Args:
+            crops: ``(N, H, W, 3)`` RGB uint8 of the model's crop size.
+
+        Returns:
+            points ``(N, K, 2)`` in crop pixels and scores ``(N, K)``, float32.
+        """
+        expected = (*self.crop_size, 3)
+        if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
+            raise ArgumentError(f"crops: expected (N, {expected}) uint8, got {crops.shape} {crops.dtype}")
+        points, scores = self.codec.decode(self.network(self._input(crops)))
+        return points.float().cpu().numpy(), scores.float().cpu().numpy()
+
+    def _input(self, crops: Array) -> Tensor:
+        batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
+        if getattr(self.network, "in_channels", 3) == 1:
+            batch = (batch * batch.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+        return batch.sub_(self.mean).div_(self.std)
+
+    def __repr__(self) -> str:
+        return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
+
+
+@dataclass(slots=True)
+class _Options:
+    batch_size: int
+    max_faces: int | None
+    min_score: float | None
+    order: str
+    color: str
+    on_error: str
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size}")
+        if self.max_faces is not None and self.max_faces < 1:
+            raise ArgumentError(f"max_faces must be at least 1, or None for all; got {self.max_faces}")
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise ArgumentError(f"min_score must be in [0, 1], got {self.min_score}")
+        _choice("order", self.order, ORDERS)
+        _choice("color", self.color, ("rgb", "bgr"))
+        _choice("on_error", self.on_error, ("raise", "return"))
+
+
+@dataclass(slots=True)
+class _Picture:
+    image: Array | ImageError
+    boxes: Any
+
+    @property
+    def pixels(self) -> int:
+        return 0 if isinstance(self.image, ImageError) else self.image.shape[0] * self.image.shape[1]
+
+
+def _choice(argument: str, value: Any, choices: Sequence[str]) -> Any:
+    if value not in choices:
+        raise ArgumentError(f"{argument}: expected one of {', '.join(choices)}; got {value!r}")
+    return value
+
+
+def _pairs(pictures: Iterable[Any], boxes: Any) -> Iterator[tuple[Any, Any]]:
+    """Each picture with its boxes."""
+    if boxes is None or isinstance(boxes, str):
+        if isinstance(boxes, str):
+            _choice("boxes", boxes, ("full",))
+        yield from ((p, boxes) for p in pictures)
+        return
+    missing = object()
+    rest = iter(boxes)
+    for i, picture in enumerate(pictures):
+        given = next(rest, missing)
+        if given is missing:
+            raise ArgumentError(f"boxes: one (N, 4) array for each picture is needed, but there are only {i}")
+        yield picture, None if given is None else geometry.as_boxes(given, argument=f"boxes[{i}]")
+    if next(rest, missing) is not missing:
+        raise ArgumentError("boxes: there are more than pictures; one (N, 4) array for each picture is needed")
+
+
+def _given(boxes: Any, picture: Array, options: _Options) -> _Slot:
+    rows = geometry.image_box((picture.shape[0], picture.shape[1]))[None] if isinstance(boxes, str) else boxes
+    rows = rows[: options.max_faces]
+    return _Slot(rows, np.ones(len(rows), np.float32))
+
+
+def _ordered(boxes: Array, scores: Array, order: str) -> Array:
+    keys = {
+        "score": -scores,
+        "size": -(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
+        "left": boxes[:, 0],
+    }
+    return np.argsort(keys[order], kind="stable")
+
+
+def _schema(value: Any) -> KeypointSchema:
+    return schemas.get(value) if isinstance(value, str) else KeypointSchema.from_dict(value)
+
+
+def load_finder(name: str | Path = "finder", cache_dir: str | Path | None = None) -> finder.FaceFinder:
+    """The face finder of a name or folder.
+
+    Raises:
+        HubError: it cannot be found or is damaged.
+    """
+    bundle = hub.load(name, kind="finder", cache_dir=cache_dir)
+    network = hub.network_of(lambda: finder.create(bundle.config.get("network", {})), bundle)
+    try:
+        return finder.FaceFinder(network, bundle.config.get("finder", {}))
+    except FacekpError as error:
+        raise HubError(f"{bundle.origin}: config.json: {error}") from None
+
+
+def pick_device(device: str | torch.device) -> torch.device:
+    """``"auto"`` → CUDA, then MPS, then CPU; anything else must be there.
+
+    Raises:
+        ArgumentError: torch does not know the device, or it is not on this machine.
+    """
+    if str(device) == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ArgumentError(f"device: {device!r} cannot be used here ({reason}); try 'auto' or 'cpu'") from None
+    return chosen

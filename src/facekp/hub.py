@@ -1,0 +1,200 @@
+"""Models on disk and on the Hugging Face Hub: a folder with ``config.json`` and ``model.safetensors``.
+
+A name is looked for as a local folder, then among the weights inside the
+package, then in the Hugging Face cache and on the Hub.  Nothing is unpickled
+and no code is loaded; everything that a model needs travels in its config.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor, nn
+
+from ._version import __version__
+from .errors import FacekpError, HubError
+
+__all__ = ["FORMAT", "Bundle", "bundled", "bundled_models", "load", "network_of", "save"]
+
+FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+ORGANISATION = "facekp"
+
+
+@dataclass(slots=True)
+class Bundle:
+    """A model's files, read and checked.
+
+    Attributes:
+        config: what ``config.json`` says.
+        state: tensors by name, float32.
+        origin: where they came from: a folder, or ``org/repo@revision``.
+    """
+
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    origin: str
+
+
+def bundled() -> dict[str, Path]:
+    """Models inside the package: name → folder."""
+    folder = Path(str(resources.files("facekp") / "weights"))
+    return {p.parent.name: p.parent for p in sorted(folder.glob(f"*/{CONFIG}"))}
+
+
+def bundled_models() -> list[str]:
+    """Names of the keypoint models inside the package."""
+    return [name for name, folder in bundled().items() if read_config(folder / CONFIG).get("type") == "keypoints"]
+
+
+def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir: str | Path | None = None) -> Bundle:
+    """Find a model, read it, and check it.
+
+    Args:
+        name: a folder, a name of :func:`bundled`, or ``"org/repo"`` on the Hub.
+        kind: what it must be: ``"keypoints"`` or ``"finder"``.
+        revision: branch, tag or commit on the Hub.
+        cache_dir: the Hub's cache; default is Hugging Face's own.
+
+    Raises:
+        HubError: not found, damaged, of another kind, or from a newer facekp; it says what was tried.
+    """
+    folder, origin = _resolve(str(name), revision, cache_dir)
+    config = read_config(folder / CONFIG)
+    if config.get("type") != kind:
+        raise HubError(f"{origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed")
+    return Bundle(config, _read_weights(folder / WEIGHTS, config), origin)
+
+
+def _resolve(name: str, revision: str | None, cache_dir: str | Path | None) -> tuple[Path, str]:
+    folder = Path(name)
+    if (folder / CONFIG).is_file():
+        return folder, str(folder)
+    inside = bundled()
+    if name in inside and revision is None:
+        return inside[name], name
+    if folder.is_dir():
+        raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
+    repo = name if "/" in name else f"{ORGANISATION}/{name}"
+    if repo.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise HubError(f"{name}: no such folder; give a folder, org/repo, or one of: {', '.join(inside)}")
+    return _download(repo, revision, cache_dir, inside), f"{repo}@{revision or 'main'}"
+
+
+def _download(repo: str, revision: str | None, cache_dir: str | Path | None, inside: Mapping[str, Path]) -> Path:
+    from huggingface_hub import snapshot_download  # late: it is not needed for what the package carries
+
+    try:
+        found = snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=[CONFIG, WEIGHTS])
+    except Exception as error:  # httpx, OS and half a dozen Hub errors: one answer to the user
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise HubError(
+            f"{repo}: not in the package ({', '.join(inside) or 'nothing'}), not a folder, and the Hub gave: {reason}. "
+            "Offline, give a folder with config.json and model.safetensors, or one of the names in the package"
+        ) from error
+    return Path(found)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A model's ``config.json``, checked for format.
+
+    Raises:
+        HubError: missing, no JSON object, or written by a newer facekp.
+    """
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise HubError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise HubError(f"{path}: not JSON ({error})") from None
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise HubError(f"{path}: not a facekp model's config; expected an object with 'format': {FORMAT}")
+    if config["format"] > FORMAT:
+        raise HubError(
+            f"{path}: format {config['format']}, but facekp {__version__} reads up to {FORMAT}; "
+            "run  pip install --upgrade facekp"
+        )
+    return config
+
+
+def _read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(str(path), framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+    except OSError as error:
+        raise HubError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except SafetensorError as error:
+        raise HubError(f"{path}: damaged ({error}); delete it and load again") from None
+    expected = config.get("sha256")
+    if expected is not None and expected != digest:
+        raise HubError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected}; delete the folder and load again")
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def network_of(network: Any, bundle: Bundle) -> nn.Module:
+    """Build a network without allocating it, give it the bundle's weights, and put it in eval mode.
+
+    Args:
+        network: a function without arguments that builds it.
+        bundle: whose ``state`` must fit exactly.
+
+    Raises:
+        HubError: the config names what facekp does not know, or the weights do not fit.
+    """
+    try:
+        with torch.device("meta"):
+            built: nn.Module = network()
+        built.load_state_dict(bundle.state, strict=True, assign=True)
+    except FacekpError as error:
+        raise HubError(f"{bundle.origin}: {CONFIG}: {error}") from None
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        raise HubError(f"{bundle.origin}: {WEIGHTS} does not fit {CONFIG}: {' '.join(lines)[:300]}") from None
+    return built.eval().requires_grad_(False)
+
+
+def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, half: bool = True) -> None:
+    """Write ``config.json`` and ``model.safetensors``.
+
+    Matrices and filters are stored as float16, vectors (biases, norms and their
+    statistics) as float32; the SHA-256 of the weights goes into the config.
+
+    Args:
+        folder: made where it is missing.
+        network: whose ``state_dict`` is saved.
+        config: plain data; ``format`` and ``facekp`` are filled in.
+        half: store float16; False keeps float32.
+
+    Raises:
+        HubError: a weight is not finite (in float16), or the folder cannot be written.
+    """
+    folder = Path(folder)
+    state = {}
+    for key, value in network.state_dict().items():
+        tensor = value.detach().cpu().contiguous()
+        if half and tensor.is_floating_point() and tensor.ndim > 1:
+            tensor = tensor.half()
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise HubError(
+                f"{key} is not finite{' in float16' if half else ''}; the network diverged, nothing was saved"
+            )
+        state[key] = tensor.clone(memory_format=torch.contiguous_format)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        data = to_bytes(state, metadata={"format": "pt"})
+        (folder / WEIGHTS).write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        full = {"format": FORMAT, "facekp": __version__, **config, "sha256": digest}
+        (folder / CONFIG).write_text(json.dumps(full, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise HubError(f"{folder}: cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,274 @@
+"""The Detector: shapes, order, coordinates and errors, on networks whose answer is known."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from facekp import Detector, Face, FacekpError, geometry
+from facekp.errors import ArgumentError, HubError, ImageError
+from facekp.finder import Detections
+
+
+class Fixed(nn.Module):
+    """Answers every crop with the same normalised places, whatever is in it."""
+
+    output, in_channels = "vector", 3
+
+    def __init__(self, places: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("places", torch.from_numpy(places).float().flatten())
+        self.batches: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.batches.append(len(x))
+        return self.places.expand(len(x), -1)
+
+
+class FixedFinder:
+    """Finds the same boxes in every picture."""
+
+    def __init__(self, boxes: list[list[float]], scores: list[float]) -> None:
+        self.found = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+
+    def to(self, device: object) -> FixedFinder:
+        return self
+
+    def __call__(self, images: Any, *, min_score: float | None = None) -> list[Detections]:
+        keep = self.found.scores >= (min_score or 0)
+        return [Detections(self.found.boxes[keep], self.found.scores[keep]) for _ in images]
+
+
+PLACES = np.stack([np.linspace(0.2, 0.8, 68), np.linspace(0.3, 0.6, 68)], 1)
+BOXES = [[10, 20, 50, 60], [60, 10, 90, 40], [-20, 30, 8, 70]]
+IMAGE = np.random.default_rng(0).integers(0, 256, (100, 120, 3), np.uint8)
+
+
+def make(boxes: list[list[float]] | None = None, scores: list[float] | None = None, box: str = "extent") -> Detector:
+    config = {
+        "name": "fixed",
+        "schema": "ibug68",
+        "codec": {"name": "regression", "input_size": [32, 32]},
+        "crop": {"size": [32, 32], "scale": 1.25, "box": box},
+        "preprocessing": {"mean": 127.5, "std": 64.0},
+    }
+    found = BOXES if boxes is None else boxes
+    stub = FixedFinder(found, [0.9, 0.8, 0.7] if scores is None else scores)
+    return Detector(Fixed(PLACES), config, face_finder=stub, device="cpu")  # type: ignore[arg-type]
+
+
+def expected(box: list[float], scale: float = 1.25) -> np.ndarray:
+    """By hand: the crop's edges in the picture, then the place between them."""
+    x0, y0, x1, y1 = box
+    side = max(x1 - x0, y1 - y0) * scale
+    corner = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - side / 2
+    return corner + PLACES * side
+
+
+def test_one_picture_gives_a_list_of_faces() -> None:
+    faces = make()(IMAGE)
+    assert [type(f) for f in faces] == [Face] * 3
+    face = faces[0]
+    assert face.keypoints.shape == (68, 2)
+    assert face.keypoints.dtype == np.float32
+    assert face.scores.shape == (68,)
+    assert ((face.scores >= 0) & (face.scores <= 1)).all()
+    assert face.box.tolist() == BOXES[0]
+    assert face.score == pytest.approx(0.9)
+    assert face.schema.name == "ibug68"
+
+
+def test_points_come_back_to_the_picture() -> None:
+    for face, box in zip(make()(IMAGE), BOXES, strict=True):
+        np.testing.assert_allclose(face.keypoints, expected(box), atol=1e-3)
+
+
+def test_no_face_is_an_empty_list() -> None:
+    detector = make([], [])
+    assert detector(IMAGE) == []
+    assert detector([IMAGE, IMAGE]) == [[], []]
+    assert detector([]) == []
+
+
+def test_a_list_gives_one_list_per_picture_in_order() -> None:
+    detector = make()
+    pictures = [np.full((40 + 3 * i, 50, 3), i, np.uint8) for i in range(7)]
+    given = [[[i, i, 10 + i, 12 + i]] * (i % 3) for i in range(7)]
+    results = detector(pictures, boxes=given, batch_size=3)
+    assert [len(r) for r in results] == [i % 3 for i in range(7)]
+    for i, faces in enumerate(results):
+        for face in faces:
+            np.testing.assert_allclose(face.keypoints, expected([i, i, 10 + i, 12 + i]), atol=1e-3)
+
+
+def test_crops_of_all_pictures_share_batches() -> None:
+    detector = make()
+    detector([IMAGE] * 10, batch_size=8)
+    assert detector.network.batches == [8, 8, 8, 6]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
+def test_the_batch_size_changes_nothing(batch_size: int) -> None:
+    results = make()([IMAGE] * 4, batch_size=batch_size)
+    assert [len(r) for r in results] == [3] * 4
+    np.testing.assert_allclose(results[3][2].keypoints, expected(BOXES[2]), atol=1e-3)
+
+
+def test_stream_reads_no_more_than_it_needs() -> None:
+    read: list[int] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for i in range(1000):
+            read.append(i)
+            yield IMAGE
+
+    stream = make().stream(pictures(), batch_size=4)
+    next(stream)
+    assert len(read) <= 8
+
+
+def test_options_of_a_stream_are_checked_at_once() -> None:
+    with pytest.raises(ArgumentError, match="batch_size must be at least 1"):
+        make().stream([IMAGE], batch_size=0)
+
+
+def test_full_takes_the_picture_as_the_crop() -> None:
+    face = make()(IMAGE, boxes="full")[0]
+    np.testing.assert_allclose(face.keypoints, expected([-0.5, -0.5, 119.5, 99.5], 1.0), atol=1e-3)
+    assert face.score == 1
+    assert len(make()([IMAGE, IMAGE], boxes="full")) == 2
+
+
+def test_a_model_of_full_pictures_needs_no_finder() -> None:
+    detector = make(box="full")
+    detector.finder = None
+    assert len(detector(IMAGE)) == 1
+
+
+def test_order_and_limits() -> None:
+    detector = make()
+    assert [f.box.tolist() for f in detector(IMAGE, order="left")] == [BOXES[2], BOXES[0], BOXES[1]]
+    assert [f.box.tolist() for f in detector(IMAGE, order="size")] == [BOXES[0], BOXES[2], BOXES[1]]
+    assert [f.box.tolist() for f in detector(IMAGE, max_faces=1)] == [BOXES[0]]
+    assert len(detector(IMAGE, min_score=0.75)) == 2
+
+
+def test_a_broken_picture_costs_only_itself(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    good = tmp_path / "good.png"
+    cv2.imwrite(str(good), IMAGE)
+    results = make()([IMAGE, broken, str(good), tmp_path / "missing.png"], on_error="return")
+    assert [type(r) for r in results] == [list, ImageError, list, ImageError]
+    assert "broken.jpg" in str(results[1])
+    assert "missing.png" in str(results[3])
+    np.testing.assert_allclose(results[2][0].keypoints, expected(BOXES[0]), atol=1e-3)
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
+        make()([IMAGE, broken])
+    assert isinstance(make()(broken, on_error="return"), ImageError)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_results_before_a_broken_picture_are_given(tmp_path: Path, batch_size: int) -> None:
+    stream = make().stream([IMAGE, tmp_path / "missing.png"], batch_size=batch_size)
+    assert len(next(stream)) == 3
+    with pytest.raises(ImageError):
+        next(stream)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"boxes": [1, 2, 3, 4]}, r"boxes\[0\]: expected shape \(N, 4\)"),
+        ({"boxes": [[5, 5, 5, 9]]}, "has no area"),
+        ({"boxes": [[0, 0, np.nan, 9]]}, "is not finite"),
+        ({"boxes": [["a", 0, 1, 9]]}, "expected"),
+        ({"boxes": "whole"}, "boxes: expected one of full"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"max_faces": 0}, "max_faces"),
+        ({"min_score": 2}, "min_score"),
+        ({"order": "nice"}, "order: expected one of score, size, left"),
+        ({"color": "hsv"}, "color"),
+        ({"on_error": "ignore"}, "on_error"),
+    ],
+)
+def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        make()(IMAGE, **options)
+
+
+def test_boxes_must_be_as_many_as_pictures() -> None:
+    with pytest.raises(ArgumentError, match="only 1"):
+        make()([IMAGE, IMAGE], boxes=[[[0, 0, 5, 5]]])
+    with pytest.raises(ArgumentError, match="more than pictures"):
+        make()([IMAGE], boxes=[[[0, 0, 5, 5]], [[0, 0, 5, 5]]])
+    assert make()(IMAGE, boxes=[]) == []
+
+
+def test_without_a_finder_boxes_are_asked_for() -> None:
+    detector = make()
+    detector.finder = None
+    with pytest.raises(ArgumentError, match="has no finder"):
+        detector(IMAGE)
+    assert len(detector(IMAGE, boxes=BOXES)) == 3
+
+
+def test_a_box_outside_the_picture_is_no_crash() -> None:
+    faces = make()(IMAGE, boxes=[[1e4, 1e4, 1e4 + 50, 1e4 + 50], [-1e6, -1e6, 1e6, 1e6]])
+    assert len(faces) == 2
+    assert np.isfinite(faces[1].keypoints).all()
+
+
+def test_predict_checks_its_crops() -> None:
+    with pytest.raises(ArgumentError, match="crops: expected"):
+        make().predict(np.zeros((1, 16, 16, 3), np.uint8))
+
+
+def test_it_can_be_pickled() -> None:
+    detector = pickle.loads(pickle.dumps(make()))
+    np.testing.assert_allclose(detector(IMAGE)[0].keypoints, expected(BOXES[0]), atol=1e-3)
+
+
+def test_loading_a_folder_and_its_errors(tiny_models: Path) -> None:
+    detector = Detector.from_pretrained(tiny_models / "crops", finder=tiny_models / "finder", device="cpu")
+    assert all(isinstance(f, Face) for f in detector(IMAGE))
+    assert len(Detector.from_pretrained(tiny_models / "whole", device="cpu")(IMAGE)) == 1
+    with pytest.raises(ArgumentError, match="device: 'abacus'"):
+        Detector.from_pretrained(tiny_models / "whole", device="abacus")
+    with pytest.raises(HubError, match="a 'keypoints' model is needed"):
+        Detector.from_pretrained(tiny_models / "finder")
+    if not torch.cuda.is_available():
+        with pytest.raises(ArgumentError, match=r"device: 'cuda' cannot be used here.*try 'auto'"):
+            Detector.from_pretrained(tiny_models / "whole", device="cuda")
+
+
+def test_every_missing_key_of_a_config_is_a_hub_error() -> None:
+    config = make().config
+    for key in config:
+        with pytest.raises(HubError, match="config"):
+            Detector(Fixed(PLACES), {k: v for k, v in config.items() if k != key}, device="cpu")
+
+
+def test_errors_share_a_base_and_nothing_is_printed(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG), pytest.raises(FacekpError):
+        make()("no/such/file.jpg")
+    make()(IMAGE)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_square_crop_follows_the_training_rule() -> None:
+    """The same matrix in training and in use."""
+    matrix = geometry.crop_matrix(np.array(BOXES[0]), (32, 32), 1.25)
+    back = geometry.apply(geometry.invert(matrix), (PLACES * 32 - 0.5).astype(np.float32))
+    np.testing.assert_allclose(back, expected(BOXES[0]), atol=1e-3)
