@@ -16,6 +16,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from facekp import hub
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 SPLIT = "lfpw/testset"
@@ -36,7 +38,7 @@ def main(model: str, data: str) -> None:
     keys = ("data", "boxes", "normalizer", "faces", "nme", "failure_rate_8", "auc_8", "found", "calibration_error")
     measured = [{k: r[k] for k in keys} | {"sha256": config["sha256"]} for r in reports]
     config["metrics"] = [m for m in config["metrics"] if SPLIT not in m.get("data", "")] + measured
-    config_path.write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    hub.write_config(config_path.parent, config)
 
 
 def report(model: str, data: str, boxes: str) -> dict[str, object]:

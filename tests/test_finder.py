@@ -13,7 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facekp import finder, geometry
+from facekp import finder, geometry, hub
+from facekp import image as images
+from facekp.datasets import frames as framesets
 from facekp.errors import ArgumentError
 from facekp.finder.targets import FACE, IGNORE, NOTHING, SIZE_RANGES, box_iou, predicted_boxes
 from facekp.metrics import detection
@@ -366,3 +368,50 @@ def test_match_and_average_precision_by_hand() -> None:
     nobody = detection.match(boxes, scores, truth[:0], ignore)
     assert nobody.correct.sum() == 0
     assert np.isnan(detection.average_precision([nobody]))
+
+
+# ---------------------------------------------------------------- the shipped weights
+
+
+@pytest.fixture(scope="module")
+def shipped() -> finder.FaceFinder:
+    bundle = hub.load("finder", kind="finder")
+    return finder.FaceFinder.from_config(bundle.config, bundle.state)
+
+
+def test_shipped_finder_sees_no_face_where_there_is_none(shipped: finder.FaceFinder) -> None:
+    blank = [np.zeros(s, np.uint8) for s in [(480, 640, 3), (1, 1, 3), (100_000, 1, 3)]]
+    grey = [np.full((300, 200, 3), v, np.uint8) for v in (114, 255)]
+    noise = [np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)]
+    assert [len(d) for d in shipped([*blank, *grey, *noise])] == [0] * 6
+
+
+def test_shipped_finder_sees_the_astronaut(shipped: finder.FaceFinder) -> None:
+    """Her face, and nothing else: whole, grey, mirrored, as a tight crop, and cut by the picture's edge."""
+    picture = images.read(Path(__file__).parents[1] / "examples" / "astronaut.jpg")
+    (found,) = shipped([picture])
+    assert len(found) == 1
+    x0, y0, x1, y1 = (float(v) for v in found.boxes[0])
+    assert 170 < x0 < x1 < 285
+    assert 60 < y0 < y1 < 190
+    grey = np.repeat(picture.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
+    mirrored = np.ascontiguousarray(picture[:, ::-1])
+    tight = np.ascontiguousarray(picture[round(y0) : round(y1), round(x0) : round(x1)])
+    cut = np.ascontiguousarray(picture[:, round(x0 + 0.15 * (x1 - x0)) :])
+    others = shipped([grey, mirrored, tight, cut])
+    assert [len(d) for d in others] == [1, 1, 1, 1]
+    width = picture.shape[1]
+    np.testing.assert_allclose(others[1].boxes[0], [width - 1 - x1, y0, width - 1 - x0, y1], atol=6)
+    best = geometry.iou(others[2].boxes + np.array([x0, y0, x0, y0], np.float32), found.boxes)
+    assert best.max() > 0.7
+
+
+def test_shipped_finder_on_held_out_frames(shipped: finder.FaceFinder, data_root: Path) -> None:
+    names = framesets.validation_names(Path(framesets.__file__).parents[1] / "recipes" / "validation" / "300w.txt")
+    frames = framesets.frames_300w(data_root / "300w", names=names[::8])
+    matches = []
+    for frame, one in zip(frames, shipped([f.image for f in frames]), strict=True):
+        matches.append(detection.match(one.boxes, one.scores, frame.boxes, frame.ignore))
+    assert all(m.found[0] > 0 for m in matches)  # the labelled face comes first
+    assert np.mean([m.iou[0] for m in matches]) > 0.85
+    assert np.mean([(~m.correct).sum() for m in matches]) < 0.5

@@ -1,4 +1,4 @@
-"""For the site: docstrings name things as ``:class:`Face```, which Markdown does not know; this makes them plain code."""
+"""For the site: docstrings name things as ``:class:`Face```, which Markdown does not know; here they become code."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def evaluate(
     wrong = next((s for s in samples if s.schema.names != schema.names), None)
     if wrong is not None:
         raise ArgumentError(
-            f"evaluate: {detector.name} has schema {schema.name}, but {wrong.path} has {wrong.schema.name}"
+            f"evaluate: {detector.name} needs schema {schema.name}; {wrong.path or 'a sample'} has {wrong.schema.name}"
         )
     by = normalizer or metrics.default_normalizer(schema)
     truth = np.stack([s.keypoints for s in samples])

@@ -55,7 +55,7 @@ def extent(points: Array) -> Array:
     A face with no labelled point has the box NaN.
     """
     points = np.asarray(points, np.float32)
-    known = np.isfinite(points).all(-1, keepdims=True)
+    known = np.asarray(np.isfinite(points).all(-1, keepdims=True))
     low = np.where(known, points, np.inf).min(-2)
     high = np.where(known, points, -np.inf).max(-2)
     box = np.concatenate([low, high], -1)
@@ -72,7 +72,9 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
     try:
         array = np.asarray(boxes, np.float32)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{argument}: expected numbers [[x0, y0, x1, y1], ...], got {type(boxes).__name__}") from None
+        raise ArgumentError(
+            f"{argument}: expected numbers [[x0, y0, x1, y1], ...], got {type(boxes).__name__}"
+        ) from None
     if array.size == 0:
         return np.zeros((0, 4), np.float32)
     if array.ndim != 2 or array.shape[1] != 4:
@@ -160,8 +162,13 @@ def crop_matrix(box: Array, size: Size, scale: float = 1.0, angle: float = 0.0) 
 
     Returns:
         The 2x3 float64 matrix.
+
+    Raises:
+        ArgumentError: the box is not finite, or a single point or less.
     """
     x0, y0, x1, y1 = (float(v) for v in box)
+    if not math.isfinite(x0 + y0 + x1 + y1) or max(x1 - x0, y1 - y0) <= 0:
+        raise ArgumentError(f"box {[x0, y0, x1, y1]} has no area to crop: expected finite x1 > x0 and y1 > y0")
     height, width = size
     zoom = min(width / max(x1 - x0, 1e-6), height / max(y1 - y0, 1e-6)) / scale
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
@@ -256,8 +263,11 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     x0, y0 = (max(0, math.floor(float(v)) - pad) for v in np.clip(seen[:2], -1e9, 1e9))
     x1 = min(image.shape[1], math.ceil(float(np.clip(seen[2], -1e9, 1e9))) + pad + 1)
     y1 = min(image.shape[0], math.ceil(float(np.clip(seen[3], -1e9, 1e9))) + pad + 1)
-    if x0 >= x1 or y0 >= y1:
-        return np.full((height, width, *image.shape[2:]), border or 0, image.dtype)
+    if border is None:  # at least one row and one column of the edge that is repeated
+        x0, y0 = min(x0, image.shape[1] - 1), min(y0, image.shape[0] - 1)
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    elif x0 >= x1 or y0 >= y1:
+        return np.full((height, width, *image.shape[2:]), border, image.dtype)
     part = image[y0:y1, x0:x1]
     to_part = np.array([[1, 0, -x0], [0, 1, -y0]], np.float64)
     if k > 1:
@@ -266,14 +276,20 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     local = compose(invert(to_part), matrix)
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     value = (float(border or 0),) * 4
-    out: Array = cv2.warpAffine(part, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)
+    out: Array = cv2.warpAffine(
+        part, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
+    )
     return out
 
 
 def _shrink(image: Array, k: int) -> tuple[Array, Array]:
-    """Average k x k blocks (the last ones filled up by repeating the edge) and the map that does it."""
+    """Average k x k blocks (the last ones filled up by repeating the edge) and the map that does it.
+
+    A picture smaller than one block becomes one cell of its own size.
+    """
     height, width = image.shape[:2]
-    rows, columns = -(-height // k), -(-width // k)
-    full = cv2.copyMakeBorder(image, 0, rows * k - height, 0, columns * k - width, cv2.BORDER_REPLICATE)
+    high, wide = min(k, height), min(k, width)
+    rows, columns = -(-height // high), -(-width // wide)
+    full = cv2.copyMakeBorder(image, 0, rows * high - height, 0, columns * wide - width, cv2.BORDER_REPLICATE)
     small = cv2.resize(full, (columns, rows), interpolation=cv2.INTER_AREA)
-    return small, resize_matrix((rows * k, columns * k), (rows, columns))
+    return small, resize_matrix((rows * high, columns * wide), (rows, columns))

@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from ._version import __version__
 from .errors import FacekpError, HubError
 
-__all__ = ["FORMAT", "Bundle", "bundled", "bundled_models", "load", "network_of", "save"]
+__all__ = ["FORMAT", "Bundle", "bundled", "bundled_models", "load", "network_of", "read_config", "save", "write_config"]
 
 FORMAT = 1
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 ORGANISATION = "facekp"
 
 
@@ -194,7 +194,53 @@ def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, h
         data = to_bytes(state, metadata={"format": "pt"})
         (folder / WEIGHTS).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        full = {"format": FORMAT, "facekp": __version__, **config, "sha256": digest}
-        (folder / CONFIG).write_text(json.dumps(full, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_config(folder, {"format": FORMAT, "facekp": __version__, **config, "sha256": digest})
     except OSError as error:
         raise HubError(f"{folder}: cannot be written ({error.strerror or error})") from None
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json``, and the model card that says the same to people."""
+    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (folder / CARD).write_text(_card(config), "utf-8")
+
+
+def _card(config: Mapping[str, Any]) -> str:
+    """A model card: what it is, what it was trained on, under what licence, and how well it does."""
+    name, finds = config["name"], "face boxes" if config["type"] == "finder" else f"`{config.get('schema')}` keypoints"
+    metrics = config.get("metrics", [])
+    rows = [f"- {_sentence(m)}" for m in (metrics if isinstance(metrics, list) else [metrics])]
+    option = "finder=" if config["type"] == "finder" else ""
+    return "\n".join(
+        [
+            "---",
+            "library_name: facekp",
+            "license: other",
+            f"license_name: {json.dumps(config.get('licence', 'unknown'))}",
+            "pipeline_tag: keypoint-detection",
+            "---",
+            f"# {name}",
+            "",
+            f"Finds {finds}; made with facekp {config['facekp']}.",
+            "",
+            f"**Licence of the weights:** {config.get('licence', 'unknown')}",
+            "",
+            f"**Trained on:** {'; '.join(config.get('training_data', [])) or 'unknown'}",
+            "",
+            "**Measured:**",
+            "",
+            *(rows or ["- nothing yet"]),
+            "",
+            "```python",
+            "import facekp",
+            "",
+            f'detector = facekp.Detector.from_pretrained({option}"{name}")',
+            'faces = detector("photo.jpg")',
+            "```",
+            "",
+        ]
+    )
+
+
+def _sentence(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items() if key != "sha256")

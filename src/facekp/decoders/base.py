@@ -30,10 +30,7 @@ class Codec(ABC):
     name: str = ""
 
     def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
-        height, width = (int(v) for v in input_size)
-        if height < 1 or width < 1:
-            raise ArgumentError(f"input_size must be positive (H, W), got {input_size}")
-        self.input_size: Size = (height, width)
+        self.input_size = self.size(input_size, "input_size")
         self.calibration = calibration or {"slope": -4.0, "bias": [-14.0]}
 
     @abstractmethod
@@ -64,6 +61,21 @@ class Codec(ABC):
     def to_config(self) -> dict[str, Any]:
         """Plain data that :func:`facekp.decoders.from_config` turns back into this codec."""
         return {"name": self.name, "input_size": list(self.input_size), "calibration": self.calibration}
+
+    @staticmethod
+    def size(value: Size, argument: str) -> Size:
+        """``(H, W)`` as two positive whole numbers.
+
+        Raises:
+            ArgumentError: it is anything else.
+        """
+        try:
+            height, width = (int(v) for v in value)
+        except (TypeError, ValueError):
+            height = width = 0
+        if height < 1 or width < 1:
+            raise ArgumentError(f"{argument}: expected two positive numbers (H, W), got {value!r}")
+        return height, width
 
     @staticmethod
     def known(points: Tensor, mask: Tensor | None) -> Tensor:

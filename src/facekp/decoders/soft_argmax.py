@@ -43,8 +43,8 @@ class SoftArgmax(Codec):
         calibration: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(input_size, calibration)
-        height, width = (int(v) for v in heatmap_size)
-        if height < 1 or width < 1 or self.input_size[0] * width != self.input_size[1] * height:
+        height, width = self.size(heatmap_size, "heatmap_size")
+        if self.input_size[0] * width != self.input_size[1] * height:
             raise ArgumentError(
                 f"heatmap_size {heatmap_size} must have the shape of input_size {self.input_size} at some stride"
             )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .. import decoders, metrics, models
-from ..errors import RecipeError
+from ..errors import ArgumentError, RecipeError
 from ..schema import KeypointSchema
 from .averaged import AveragedModule
 from .recipe import KeypointRecipe
@@ -26,6 +26,14 @@ def build(recipe: KeypointRecipe, points: int) -> tuple[torch.nn.Module, decoder
         RecipeError: naming the key that does not fit.
     """
     network = models.from_config({"points": points, **recipe.network})
+    gives = getattr(network, "output", None)
+    kind = decoders.CODECS.get(str(recipe.codec["name"]))
+    if kind is not None and gives is not None and kind.output != gives:
+        fits = [name for name, codec in decoders.CODECS.items() if codec.output == gives]
+        raise RecipeError(
+            f"codec.name: {kind.name} reads a {kind.output}, but the network gives a {gives}; "
+            f"choose one of: {', '.join(fits)}"
+        )
     options: dict[str, Any] = {"input_size": recipe.crop.size, **recipe.codec}
     stride = getattr(network, "stride", None)
     if stride is not None:
@@ -33,14 +41,10 @@ def build(recipe: KeypointRecipe, points: int) -> tuple[torch.nn.Module, decoder
         if height % 32 or width % 32:
             raise RecipeError(f"crop.size: {recipe.crop.size} must be multiples of 32 for a heatmap head")
         options.setdefault("heatmap_size", (height // stride, width // stride))
-    codec = decoders.from_config(options)
-    if codec.output != getattr(network, "output", codec.output):
-        fits = [n for n, c in decoders.CODECS.items() if c.output == network.output]
-        raise RecipeError(
-            f"codec.name: {codec.name} reads a {codec.output}, but the network gives a {network.output}; "
-            f"choose one of: {', '.join(fits)}"
-        )
-    return network, codec
+    try:
+        return network, decoders.from_config(options)
+    except ArgumentError as error:
+        raise RecipeError(f"codec: {error}") from None
 
 
 def normalize(images: Tensor) -> Tensor:

@@ -7,13 +7,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import MissingExtraError, RecipeError
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-try:
-    import yaml
-    from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-except ImportError as error:  # pragma: no cover
-    raise MissingExtraError(error.name or "pydantic", "train") from error
+from ..errors import RecipeError
 
 __all__ = ["Common", "Crop", "KeypointRecipe", "load", "names"]
 

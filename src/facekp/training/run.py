@@ -56,10 +56,10 @@ def fit(recipe: Common, output: str | Path, *, resume: bool = False, max_steps: 
     last = output / "last.ckpt"
     if last.exists() and not resume:
         raise RecipeError(f"{output} holds a run already; resume it (--resume) or choose another folder")
-    output.mkdir(parents=True, exist_ok=True)
-    _keep_metrics(output)
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     job = _job(recipe)
+    output.mkdir(parents=True, exist_ok=True)
+    _keep_metrics(output)
     (output / "recipe.json").write_text(json.dumps(recipe.model_dump(mode="json"), indent=1) + "\n", "utf-8")
     (output / "validation.txt").write_text("".join(f"{n}\n" for n in job.held_out), "utf-8")
     trainer = _trainer(recipe, output, max_steps)

@@ -32,7 +32,8 @@ class View:
     Attributes:
         source: ``(H, W, 3)`` uint8, as last resampled.
         keypoints: ``(K, 2)`` in the frame of the *result*, NaN where missing.
-        box: ``(4,)`` the set's own box, or the face's where it gives none, in the frame of the result (follows the points only roughly under turns).
+        box: ``(4,)`` the set's own box, or the face's where it gives none, in the frame of the result
+            (follows the points only roughly under turns).
         schema: what the points are.
         size: ``(H, W)`` of the result.
         pending: 2x3 map from ``source`` to the result, or None for identity.

@@ -1,0 +1,205 @@
+"""Recipes: what is read, and what is said of a wrong key; and what they make of a training."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("pydantic")
+pytest.importorskip("lightning")
+
+from facekp.errors import ArgumentError, RecipeError
+from facekp.training import module, recipe, schedule
+
+TEXT = """
+name: small
+data: {sets: [{name: 300w, root: .}], validation: 300w}
+crop: {size: [64, 64]}
+network: {name: resnet, head: heatmap, head_width: 8}
+codec: {name: soft_argmax}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(TEXT)
+    return path
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_every_recipe_of_the_package_loads(name: str) -> None:
+    loaded = recipe.load(name)
+    assert loaded.name == name
+    assert loaded.epochs >= 1
+    if loaded.task == "keypoints":
+        network, codec = module.build(loaded, 68)
+        assert codec.output == network.output
+
+
+def test_names_are_those_of_the_files() -> None:
+    assert "resnet18-ibug" in recipe.names()
+    assert recipe.names() == sorted(recipe.names())
+
+
+def test_a_file_is_read_and_completed(file: Path) -> None:
+    loaded = recipe.load(file)
+    assert isinstance(loaded, recipe.KeypointRecipe)
+    assert loaded.crop.size == (64, 64)
+    assert loaded.crop.box == "extent"
+    assert loaded.optimizer.lr == 1e-3
+    assert recipe.check(loaded.model_dump(), "again") == loaded
+
+
+def test_overrides_reach_any_depth(file: Path) -> None:
+    loaded = recipe.load(
+        file,
+        [
+            "optimizer.lr=3e-4",  # YAML 1.1 takes this for text
+            "epochs=7",
+            "crop.size=[32, 96]",
+            "network.depth=34",
+            "schedule.name=step",
+            "precision=bf16-mixed",
+            " data.root = ../faces ",
+        ],
+    )
+    assert loaded.optimizer.lr == 3e-4
+    assert loaded.epochs == 7
+    assert loaded.crop.size == (32, 96)
+    assert loaded.network == {"name": "resnet", "head": "heatmap", "head_width": 8, "depth": 34}
+    assert loaded.schedule.name == "step"
+    assert loaded.data.root == "../faces"
+    assert recipe.load(file).epochs == 10
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("epoch=3", r"small\.yaml: epoch: Extra inputs"),
+        ("optimizer.rate=3", r"optimizer\.rate: Extra inputs"),
+        ("epochs=many", r"epochs: .*integer"),
+        ("epochs=0", r"epochs: .*greater than or equal to 1"),
+        ("epochs=2.5", r"epochs: .*integer"),
+        ("optimizer.lr=fast", r"optimizer\.lr: .*number"),
+        ("optimizer.name=lion", r"optimizer\.name: .*'adamw', 'adam' or 'sgd'"),
+        ("crop.box=tight", r"crop\.box: .*'extent', 'source' or 'full'"),
+        ("crop.size=[1, 2, 3]", r"crop\.size"),
+        ("task=poses", r"task: unknown 'poses'; choose one of: keypoints, finder"),
+        ("network={depth: 18}", "network: a name is missing"),
+        ("codec={}", "codec: a name is missing"),
+        ("epochs", r"--set epochs: expected key=value"),
+        ("name.first=x", r"--set name\.first=x: name is a single value"),
+        ("epochs=[1", r"--set epochs=\[1: not YAML"),
+    ],
+)
+def test_wrong_overrides_are_named(file: Path, override: str, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        recipe.load(file, [override])
+
+
+def test_wrong_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"unknown recipe 'resnet'; choose a \.yaml file or one of: .*resnet18-ibug"):
+        recipe.load("resnet")
+    with pytest.raises(RecipeError, match=r"none\.yaml: cannot be read"):
+        recipe.load(tmp_path / "none.yaml")
+    path = tmp_path / "list.yaml"
+    path.write_text("- 1\n- 2\n")
+    with pytest.raises(RecipeError, match="expected keys and values, found list"):
+        recipe.load(path)
+    path.write_text("a: [1\nb: {")
+    with pytest.raises(RecipeError, match=r"list\.yaml: not YAML"):
+        recipe.load(path)
+    path.write_text("name: x\n")
+    with pytest.raises(RecipeError, match="data: Field required"):
+        recipe.load(path)
+
+
+# ---------------------------------------------------------------- network and codec
+
+
+def test_the_codec_learns_the_network_stride(file: Path) -> None:
+    network, codec = module.build(recipe.load(file), 3)
+    assert codec.heatmap_size == (16, 16)
+    assert network.eval()(torch.zeros(1, 3, 64, 64)).shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["codec={name: regression}"], "regression reads a vector, .* gives a heatmap; choose one of: soft_argmax"),
+        (["network.head=regression"], "soft_argmax reads a heatmap, .* gives a vector; choose one of: regression"),
+    ],
+)
+def test_a_codec_that_does_not_fit_the_head_is_named(file: Path, overrides: list[str], says: str) -> None:
+    with pytest.raises(RecipeError, match=rf"codec\.name: {says}"):
+        module.build(recipe.load(file, overrides), 3)
+
+
+def test_other_misfits_are_named(file: Path) -> None:
+    with pytest.raises(RecipeError, match=r"crop\.size: \(60, 64\) must be multiples of 32"):
+        module.build(recipe.load(file, ["crop.size=[60, 64]"]), 3)
+    with pytest.raises(ArgumentError, match="unknown network 'vgg'; choose one of: resnet"):
+        module.build(recipe.load(file, ["network.name=vgg"]), 3)
+
+
+# ---------------------------------------------------------------- learning rates and averages
+
+
+def test_the_cosine_rises_falls_and_ends_where_it_should(file: Path) -> None:
+    factor = schedule.rate(recipe.load(file, ["schedule={warmup: 0.1, final: 0.02}"]), 10)  # of 100 steps
+    assert [factor(i) for i in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert factor(10) == pytest.approx(1)
+    assert factor(55) == pytest.approx(0.02 + 0.98 / 2)
+    assert factor(100) == factor(500) == pytest.approx(0.02)
+    rates = [factor(i) for i in range(10, 100)]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_steps_and_constants(file: Path) -> None:
+    options = "schedule={name: step, warmup: 0, step: 2, gamma: 0.5}"
+    factor = schedule.rate(recipe.load(file, [options]), 10)
+    assert [factor(i) for i in (0, 19, 20, 39, 40)] == [1, 1, 0.5, 0.5, 0.25]
+    factor = schedule.rate(recipe.load(file, ["schedule={name: constant, warmup: 0}"]), 10)
+    assert {factor(i) for i in range(60)} == {1.0}
+
+
+@pytest.mark.parametrize("name", ["adamw", "adam", "sgd"])
+def test_biases_and_norms_are_not_decayed(file: Path, name: str) -> None:
+    loaded = recipe.load(file, [f"optimizer={{name: {name}, lr: 0.01, weight_decay: 0.1}}"])
+    network = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))
+    optimizer = schedule.optimizer(loaded, network)
+    decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    assert decays == {id(p): 0.1 if p.ndim > 1 else 0.0 for p in network.parameters()}
+    assert {g["lr"] for g in optimizer.param_groups} == {0.01}
+    before = network[0].weight.detach().clone()
+    network(torch.randn(5, 3)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(before, network[0].weight)
+
+
+def test_the_average_by_hand() -> None:
+    network = nn.BatchNorm1d(1)
+    average = schedule.Average(network, decay=0.25)
+    with torch.no_grad():
+        network.weight.fill_(3.0)
+    average.update(network)  # the first decay is min(0.25, 2 / 11)
+    assert average.state["weight"].item() == pytest.approx(1 * 2 / 11 + 3 * 9 / 11)
+    for _ in range(50):
+        network.num_batches_tracked += 1
+        average.update(network)
+    assert average.state["weight"].item() == pytest.approx(3)
+    assert average.state["num_batches_tracked"].item() == 50
+    with torch.no_grad():
+        network.weight.fill_(7.0)
+    with average.applied(network):
+        assert network.weight.item() == pytest.approx(3)
+    assert network.weight.item() == 7
+    with pytest.raises(KeyError), average.applied(network):
+        raise KeyError
+    assert network.weight.item() == 7
+    assert math.isfinite(average.state["bias"].item())
