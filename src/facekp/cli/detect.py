@@ -1,0 +1,181 @@
+"""``facekp detect``: pictures in, drawings and JSON Lines out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ArgumentError, ImageError
+
+if TYPE_CHECKING:
+    from ..detector import Detector
+    from ..face import Face
+    from .inputs import Picture, Pictures
+    from .screen import Screen, Writer
+
+__all__ = ["detect"]
+
+HELD_PIXELS = 40_000_000
+"""Decoded pictures are kept for drawing up to so many pixels; beyond, they are read again."""
+
+
+def detect(
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="IMAGE|DIR|GLOB", help="Pictures, directories of them, or patterns.")
+    ],
+    *,
+    model: Annotated[str, typer.Option(help="A name of `facekp models`, a folder, or org/repo.")] = "resnet18-ibug",
+    finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
+    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Save the pictures with the points drawn here.")
+    ] = None,
+    json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON Lines, one object per picture.")
+    ] = None,
+    max_faces: Annotated[int | None, typer.Option(min=1, help="Keep the best so many faces of a picture.")] = None,
+    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Drop faces with a lower score.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 16,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into directories of directories.")] = False,
+) -> None:
+    """Find the keypoints of every face in pictures.
+
+    Without --output and --json a line per picture says how many faces it has.
+    """
+    from . import inputs as given
+
+    pictures = given.find(inputs, recursive=recursive, skip=output)
+    if not pictures.found:
+        raise ArgumentError(_none_found(pictures.problems))
+    targets = _targets(pictures.found, output, json)
+
+    from ..detector import Detector
+
+    detector = Detector.from_pretrained(model, finder=finder, device=device)
+    options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
+    if _run(detector, pictures, targets, json, options):
+        raise typer.Exit(1)
+
+
+def _none_found(problems: Sequence[str]) -> str:
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return f"no picture found: {'; '.join(problems[:3])}{more}"
+
+
+def _targets(pictures: Sequence[Picture], output: Path | None, json: str | None) -> dict[Path, Path]:
+    """Where each picture's drawing goes; whatever stands in the way is found before the model is loaded."""
+    from . import drawings
+
+    if json not in (None, "-") and drawings.identity(json) in {drawings.identity(p.path) for p in pictures}:
+        raise ArgumentError(f"--json {json}: is one of the pictures; name another file, or - for standard output")
+    if output is None:
+        return {}
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"--output {output}: no directory can be made there ({error.strerror or error})") from None
+    return drawings.plan(pictures, output)
+
+
+def _run(
+    detector: Detector, pictures: Pictures, targets: Mapping[Path, Path], json: str | None, options: Mapping[str, Any]
+) -> int:
+    """Go through the pictures; returns how many could not be read or drawn."""
+    from . import screen as screens
+
+    with screens.screen(len(pictures.found)) as screen, screens.json_lines(json, screen) as write:
+        for problem in pictures.problems:
+            screen.complain(problem)
+        for result in _results(detector, pictures.found, bool(targets), options):
+            target = targets.get(result.picture.path)
+            _report(result, detector, target, write=write, screen=screen, plain=json is None)
+        return screen.complaints
+
+
+@dataclass(slots=True)
+class _Result:
+    """A picture and what came of it; ``image`` is None where it would take too much memory to wait with."""
+
+    picture: Picture
+    size: tuple[int, int]
+    image: Any
+    outcome: list[Face] | ImageError | None
+
+
+def _results(
+    detector: Detector, pictures: Sequence[Picture], keep: bool, options: Mapping[str, Any]
+) -> Iterator[_Result]:
+    """Every picture in order, each decoded once, while the crops of many share the network's batches."""
+    from .. import image as images
+
+    waiting: deque[_Result] = deque()
+
+    def read() -> Iterator[Any]:
+        for picture in pictures:
+            try:
+                image = images.read(picture.path)
+            except ImageError as error:
+                waiting.append(_Result(picture, (0, 0), None, error))
+                continue
+            held = sum(r.size[0] * r.size[1] for r in waiting if r.image is not None)
+            kept = image if keep and held + image.shape[0] * image.shape[1] <= HELD_PIXELS else None
+            waiting.append(_Result(picture, (image.shape[0], image.shape[1]), kept, None))
+            yield image
+
+    for outcome in detector.stream(read(), on_error="return", **options):
+        while waiting[0].outcome is not None:
+            yield waiting.popleft()
+        result = waiting.popleft()
+        result.outcome = outcome
+        yield result
+    yield from waiting
+
+
+def _report(
+    result: _Result, detector: Detector, target: Path | None, *, write: Writer, screen: Screen, plain: bool
+) -> None:
+    from .. import image as images
+
+    faces = result.outcome
+    screen.step()
+    if not isinstance(faces, list):
+        screen.complain(str(faces))
+        return
+    if target is not None and (problem := _draw(result, faces, target)):
+        screen.complain(problem)
+        target = None
+    height, width = result.size
+    write(
+        {
+            "path": os.fspath(result.picture.path),
+            "width": width,
+            "height": height,
+            "model": detector.name,
+            "schema": detector.schema.name,
+            "faces": [face.to_dict() for face in faces],
+        }
+    )
+    if plain:
+        count = f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
+        drawn = "" if target is None else f" -> {images.describe(target)}"
+        screen.say(f"{images.describe(result.picture.path)}: {count}{drawn}")
+
+
+def _draw(result: _Result, faces: list[Face], target: Path) -> str | None:
+    """Save the picture with its faces; returns what went wrong, or None."""
+    from .. import draw
+    from .. import image as images
+    from . import drawings
+
+    try:
+        drawn = draw.faces(result.picture.path if result.image is None else result.image, faces)
+    except ImageError as error:  # read a second time, and gone
+        return str(error)
+    problem = drawings.save(drawn, target)
+    return problem and f"{images.describe(result.picture.path)}: the drawing cannot be saved: {problem}"

@@ -1,0 +1,57 @@
+"""``facekp train``: a recipe and data in, a model out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ArgumentError
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A name of --list, or a YAML file.")] = None,
+    *,
+    data: Annotated[Path | None, typer.Option(help="The folder of the data sets, instead of the recipe's.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/RECIPE")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key: optimizer.lr=3e-4.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Print the names of the recipes and stop.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to torch.")] = 0,
+) -> None:
+    """Train a recipe; the run's folder gets model/, which detect and evaluate take as --model."""
+    from ..training import recipe as recipes
+
+    if list_:
+        for name in recipes.names():
+            typer.echo(name)
+        return
+    if recipe is None:
+        raise ArgumentError(f"train: which recipe? One of {', '.join(recipes.names())}, or a YAML file")
+    # A JSON string is a YAML string too, whatever the path holds.
+    root = [] if data is None else [f"data.root={json.dumps(str(data))}"]
+    loaded = recipes.load(recipe, [*root, *(set_ or [])])
+    from ..training import run
+
+    logging.getLogger("facekp").setLevel(logging.INFO)
+    if threads:
+        import torch
+
+        torch.set_num_threads(threads)
+    folder = output or Path("runs") / loaded.name
+    try:
+        model = run.fit(loaded, folder, resume=resume)
+    except SystemExit:
+        # Lightning answers Ctrl-C with exit(1), which would look like a failure.
+        typer.echo(f"facekp: interrupted; --resume goes on from {folder}", err=True)
+        raise KeyboardInterrupt from None
+    typer.echo(f"{model}")
