@@ -60,7 +60,7 @@ def list_models() -> list[str]:
     """The names of the models inside the package, for :meth:`Detector.from_pretrained`."""
     from . import hub
 
-    return hub.bundled_models()
+    return list(hub.bundled("keypoints"))
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from . import decoders, finder, geometry, hub, models
 from . import image as images
 from . import schema as schemas
+from ._slots import Options, Picture, Slot, choice, given_slot, ordered, pairs
 from .errors import ArgumentError, FacekpError, HubError, ImageError
 from .face import Face
 from .schema import KeypointSchema
@@ -26,32 +26,8 @@ __all__ = ["Detector", "pick_device"]
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
-ORDERS = ("score", "size", "left")
 #: Pictures are held in memory together up to this many pixels (one larger picture is held alone).
 CHUNK_PIXELS = 40_000_000
-
-
-@dataclass(slots=True)
-class _Slot:
-    """One picture on its way: its boxes, its crops, and what came of them."""
-
-    boxes: Array
-    scores: Array
-    crops: list[Array] = field(default_factory=list)
-    to_picture: list[Array] = field(default_factory=list)
-    faces: list[Face] = field(default_factory=list)
-    error: ImageError | None = None
-
-    @property
-    def done(self) -> bool:
-        return len(self.faces) == len(self.boxes)
-
-    def result(self, on_error: str) -> list[Face] | ImageError:
-        if self.error is None:
-            return self.faces
-        if on_error == "raise":
-            raise self.error
-        return self.error
 
 
 class Detector:
@@ -144,7 +120,7 @@ class Detector:
             return list(self.stream(images, **options))
         boxes = options.pop("boxes", None)
         given = boxes if boxes is None or isinstance(boxes, str) else [boxes]
-        options["on_error"] = _choice("on_error", options.get("on_error", "raise"), ("raise", "return"))
+        options["on_error"] = choice("on_error", options.get("on_error", "raise"), ("raise", "return"))
         return next(iter(self.stream([images], boxes=given, **options)))
 
     def stream(
@@ -176,13 +152,13 @@ class Detector:
         Yields:
             ``list[Face]`` for each picture, or its ImageError.
         """
-        options = _Options(batch_size, max_faces, min_score, order, color, on_error)
+        options = Options(batch_size, max_faces, min_score, order, color, on_error)
         if boxes is None and self.finder is None and self.crop_box != "full":
             raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
         return self._stream(images, boxes, options)
 
-    def _stream(self, pictures: Iterable[Any], boxes: Any, options: _Options) -> Iterator[list[Face] | ImageError]:
-        queue: deque[_Slot] = deque()
+    def _stream(self, pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Face] | ImageError]:
+        queue: deque[Slot] = deque()
         for chunk in self._chunks(pictures, boxes, options):
             queue.extend(self._prepare(chunk, options))
             while sum(len(s.crops) for s in queue) >= options.batch_size:
@@ -194,14 +170,14 @@ class Detector:
         for slot in queue:
             yield slot.result(options.on_error)
 
-    def _chunks(self, pictures: Iterable[Any], boxes: Any, options: _Options) -> Iterator[list[_Picture]]:
-        chunk: list[_Picture] = []
+    def _chunks(self, pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Picture]]:
+        chunk: list[Picture] = []
         pixels = 0
-        for source, given in _pairs(pictures, boxes):
+        for source, given in pairs(pictures, boxes):
             try:
-                picture = _Picture(images.read(source, color=options.color), given)
+                picture = Picture(images.read(source, color=options.color), given)
             except ImageError as error:
-                picture = _Picture(error, None)
+                picture = Picture(error, None)
             chunk.append(picture)
             pixels += picture.pixels
             if pixels >= CHUNK_PIXELS or len(chunk) >= options.batch_size:
@@ -210,16 +186,16 @@ class Detector:
         if chunk:
             yield chunk
 
-    def _prepare(self, chunk: Sequence[_Picture], options: _Options) -> list[_Slot]:
+    def _prepare(self, chunk: Sequence[Picture], options: Options) -> list[Slot]:
         """Boxes and crops of a few pictures."""
         searched = [p.image for p in chunk if isinstance(p.image, np.ndarray) and p.boxes is None]
         found = iter(self._find(searched, options))
         slots = []
         for picture in chunk:
             if isinstance(picture.image, ImageError):
-                slots.append(_Slot(np.zeros((0, 4)), np.zeros(0), error=picture.image))
+                slots.append(Slot(np.zeros((0, 4)), np.zeros(0), error=picture.image))
                 continue
-            slot = next(found) if picture.boxes is None else _given(picture.boxes, picture.image, options)
+            slot = next(found) if picture.boxes is None else given_slot(picture.boxes, picture.image, options)
             whole = isinstance(picture.boxes, str) or self.crop_box == "full"
             for box in slot.boxes:
                 matrix = geometry.crop_matrix(box, self.crop_size, 1.0 if whole else self.crop_scale)
@@ -228,20 +204,20 @@ class Detector:
             slots.append(slot)
         return slots
 
-    def _find(self, pictures: Sequence[Array], options: _Options) -> list[_Slot]:
+    def _find(self, pictures: Sequence[Array], options: Options) -> list[Slot]:
         if not pictures:
             return []
         if self.finder is None:
-            return [_given("full", p, options) for p in pictures]
+            return [given_slot("full", p, options) for p in pictures]
         slots = []
         for found in self.finder(pictures, min_score=options.min_score):
-            keep = _ordered(found.boxes, found.scores, options.order)[: options.max_faces]
-            slots.append(_Slot(found.boxes[keep], found.scores[keep]))
+            keep = ordered(found.boxes, found.scores, options.order)[: options.max_faces]
+            slots.append(Slot(found.boxes[keep], found.scores[keep]))
         return slots
 
-    def _run(self, queue: Iterable[_Slot], batch_size: int) -> None:
+    def _run(self, queue: Iterable[Slot], batch_size: int) -> None:
         """Take up to ``batch_size`` crops off the queue's front, and give their slots the faces."""
-        taken: list[tuple[_Slot, Array]] = []
+        taken: list[tuple[Slot, Array]] = []
         for slot in queue:
             free = batch_size - len(taken)
             taken.extend((slot, crop) for crop in slot.crops[:free])
@@ -278,76 +254,6 @@ class Detector:
 
     def __repr__(self) -> str:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
-
-
-@dataclass(slots=True)
-class _Options:
-    batch_size: int
-    max_faces: int | None
-    min_score: float | None
-    order: str
-    color: str
-    on_error: str
-
-    def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.max_faces is not None and self.max_faces < 1:
-            raise ArgumentError(f"max_faces must be at least 1, or None for all; got {self.max_faces}")
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise ArgumentError(f"min_score must be in [0, 1], got {self.min_score}")
-        _choice("order", self.order, ORDERS)
-        _choice("color", self.color, ("rgb", "bgr"))
-        _choice("on_error", self.on_error, ("raise", "return"))
-
-
-@dataclass(slots=True)
-class _Picture:
-    image: Array | ImageError
-    boxes: Any
-
-    @property
-    def pixels(self) -> int:
-        return 0 if isinstance(self.image, ImageError) else self.image.shape[0] * self.image.shape[1]
-
-
-def _choice(argument: str, value: Any, choices: Sequence[str]) -> Any:
-    if value not in choices:
-        raise ArgumentError(f"{argument}: expected one of {', '.join(choices)}; got {value!r}")
-    return value
-
-
-def _pairs(pictures: Iterable[Any], boxes: Any) -> Iterator[tuple[Any, Any]]:
-    """Each picture with its boxes."""
-    if boxes is None or isinstance(boxes, str):
-        if isinstance(boxes, str):
-            _choice("boxes", boxes, ("full",))
-        yield from ((p, boxes) for p in pictures)
-        return
-    missing = object()
-    rest = iter(boxes)
-    for i, picture in enumerate(pictures):
-        given = next(rest, missing)
-        if given is missing:
-            raise ArgumentError(f"boxes: one (N, 4) array for each picture is needed, but there are only {i}")
-        yield picture, None if given is None else geometry.as_boxes(given, argument=f"boxes[{i}]")
-    if next(rest, missing) is not missing:
-        raise ArgumentError("boxes: there are more than pictures; one (N, 4) array for each picture is needed")
-
-
-def _given(boxes: Any, picture: Array, options: _Options) -> _Slot:
-    rows = geometry.image_box((picture.shape[0], picture.shape[1]))[None] if isinstance(boxes, str) else boxes
-    rows = rows[: options.max_faces]
-    return _Slot(rows, np.ones(len(rows), np.float32))
-
-
-def _ordered(boxes: Array, scores: Array, order: str) -> Array:
-    keys = {
-        "score": -scores,
-        "size": -(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]),
-        "left": boxes[:, 0],
-    }
-    return np.argsort(keys[order], kind="stable")
 
 
 def _schema(value: Any) -> KeypointSchema:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from ._version import __version__
 from .errors import FacekpError, HubError
 
-__all__ = ["FORMAT", "Bundle", "bundled", "bundled_models", "load", "network_of", "read_config", "save", "write_config"]
+__all__ = ["FORMAT", "Bundle", "bundled", "load", "network_of", "read_config", "save", "write_config"]
 
 FORMAT = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
@@ -45,15 +45,11 @@ class Bundle:
     origin: str
 
 
-def bundled() -> dict[str, Path]:
-    """Models inside the package: name → folder."""
+def bundled(kind: str | None = None) -> dict[str, Path]:
+    """Models inside the package, all or those of one kind: name → folder."""
     folder = Path(str(resources.files("facekp") / "weights"))
-    return {p.parent.name: p.parent for p in sorted(folder.glob(f"*/{CONFIG}"))}
-
-
-def bundled_models() -> list[str]:
-    """Names of the keypoint models inside the package."""
-    return [name for name, folder in bundled().items() if read_config(folder / CONFIG).get("type") == "keypoints"]
+    found = sorted(folder.glob(f"*/{CONFIG}"))
+    return {p.parent.name: p.parent for p in found if kind is None or read_config(p).get("type") == kind}
 
 
 def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir: str | Path | None = None) -> Bundle:
@@ -68,29 +64,28 @@ def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir:
     Raises:
         HubError: not found, damaged, of another kind, or from a newer facekp; it says what was tried.
     """
-    folder, origin = _resolve(str(name), revision, cache_dir)
+    folder, origin = _resolve(str(name), revision, cache_dir, list(bundled(kind)))
     config = read_config(folder / CONFIG)
     if config.get("type") != kind:
         raise HubError(f"{origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed")
     return Bundle(config, _read_weights(folder / WEIGHTS, config), origin)
 
 
-def _resolve(name: str, revision: str | None, cache_dir: str | Path | None) -> tuple[Path, str]:
-    folder = Path(name)
+def _resolve(name: str, revision: str | None, cache_dir: str | Path | None, choices: Sequence[str]) -> tuple[Path, str]:
+    folder, inside = Path(name), bundled()
     if (folder / CONFIG).is_file():
         return folder, str(folder)
-    inside = bundled()
     if name in inside and revision is None:
         return inside[name], name
     if folder.is_dir():
         raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
     repo = name if "/" in name else f"{ORGANISATION}/{name}"
     if repo.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise HubError(f"{name}: no such folder; give a folder, org/repo, or one of: {', '.join(inside)}")
-    return _download(repo, revision, cache_dir, inside), f"{repo}@{revision or 'main'}"
+        raise HubError(f"{name}: no such folder; give a folder, org/repo, or one of: {', '.join(choices)}")
+    return _download(repo, revision, cache_dir, choices), f"{repo}@{revision or 'main'}"
 
 
-def _download(repo: str, revision: str | None, cache_dir: str | Path | None, inside: Mapping[str, Path]) -> Path:
+def _download(repo: str, revision: str | None, cache_dir: str | Path | None, choices: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download  # late: it is not needed for what the package carries
 
     try:
@@ -98,7 +93,8 @@ def _download(repo: str, revision: str | None, cache_dir: str | Path | None, ins
     except Exception as error:  # httpx, OS and half a dozen Hub errors: one answer to the user
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise HubError(
-            f"{repo}: not in the package ({', '.join(inside) or 'nothing'}), not a folder, and the Hub gave: {reason}. "
+            f"{repo}: not in the package ({', '.join(choices) or 'nothing'}), not a folder, "
+            f"and the Hub gave: {reason}. "
             "Offline, give a folder with config.json and model.safetensors, or one of the names in the package"
         ) from error
     return Path(found)
