@@ -104,6 +104,7 @@ PART = "<part name='{}' x='{}' y='{}'/>"
 
 def write(folder: Path, *boxes: str, file: str = " file='a.jpg'") -> Path:
     path = folder / "labels.xml"
+    (folder / "a.jpg").touch()
     path.write_text(f"{HEAD}<image{file}>{''.join(boxes)}</image>{TAIL}")
     return path
 
@@ -160,6 +161,8 @@ def test_damaged_xml_is_named_with_its_line(tmp_path: Path) -> None:
         DlibXML(tmp_path / "none.xml")
     with pytest.raises(DatasetError, match="no file attribute"):
         DlibXML(write(tmp_path, file=""))
+    with pytest.raises(DatasetError, match=r"image b\.jpg: its picture .*b\.jpg is missing"):
+        DlibXML(write(tmp_path, BOX.format("", PART.format("00", 1, 1)), file=" file='b.jpg'"))
 
 
 def test_entities_are_refused(tmp_path: Path) -> None:
@@ -168,6 +171,23 @@ def test_entities_are_refused(tmp_path: Path) -> None:
     path.write_text(f"<?xml version='1.0'?>{bomb}<dataset>&b;</dataset>")
     with pytest.raises(DatasetError, match="declares entities"):
         DlibXML(path)
+
+
+def test_wrong_boxes_are_left_out_when_asked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    right, wrong = BOX.format("", PART.format("1", 7, 8)), BOX.format("", PART.format("68", 1, 1))
+    path = write(tmp_path, wrong, right, wrong)
+    with caplog.at_level(logging.WARNING):
+        found = DlibXML(path, on_error="skip")
+    assert len(found) == 1
+    assert ["part '68' is not one" in str(error) for error in found.skipped] == [True, True]
+    assert [r.getMessage() for r in caplog.records] == [
+        f"labels.xml: 2 left out, 1 read; the first: {found.skipped[0]}"
+    ]
+    assert found[:].skipped == []
+    with pytest.raises(DatasetError, match="no labelled face.*the first of 1: .*part '68'"):
+        DlibXML(write(tmp_path, wrong), on_error="skip")
+    with pytest.raises(ArgumentError, match="unknown on_error 'ignore'; choose one of: raise, skip"):
+        DlibXML(path, on_error="ignore")
 
 
 # ---------------------------------------------------------------- names and splits
@@ -229,9 +249,22 @@ def test_a_missing_300w_says_what_to_get(tmp_path: Path, small_300w: Path) -> No
         IBUG300W(tmp_path, "challenge")
 
 
+def test_wrong_pts_files_are_left_out_when_asked(small_300w: Path) -> None:
+    (small_300w / "afw/7_2.pts").write_text("n_points: 68\n{\n1 1\n}\n")
+    (small_300w / "lfpw/trainset/image_0001.png").unlink()
+    with pytest.raises(DatasetError):
+        IBUG300W(small_300w)
+    found = IBUG300W(small_300w, on_error="skip")
+    assert [s.meta["name"] for s in found] == ["afw/7_1.png"]
+    assert [("7_2.pts: 1 points" in str(e), "is missing" in str(e)) for e in found.skipped] == [
+        (True, False),
+        (False, True),
+    ]
+
+
 def test_unknown_formats_and_options_are_explained() -> None:
-    with pytest.raises(ArgumentError, match="'coco'; choose one of: 300w, dlib_xml"):
-        datasets.create("coco")
+    with pytest.raises(ArgumentError, match="'voc'; choose one of: 300w, asf, coco"):
+        datasets.create("voc")
     with pytest.raises(ArgumentError, match=r"data set 300w:.*folder"):
         datasets.create("300w", folder=".")
 

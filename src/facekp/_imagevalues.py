@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .errors import ImageError
 
-__all__ = ["to_rgb8"]
+__all__ = ["to_rgb8", "upright"]
 
 Array = npt.NDArray[Any]
 
@@ -80,3 +80,14 @@ def _over_white(rgb: Array, alpha: Array, premultiplied: bool) -> Array:
     if premultiplied:
         return np.minimum(rgb + (255 - a), 255).astype(np.uint8)
     return ((rgb * a + 255 * (255 - a) + 127) // 255).astype(np.uint8)
+
+
+def upright(image: Array, orientation: int) -> Array:
+    """Undo an EXIF orientation (1-8), which tells the sides that row 0 and column 0 of what is stored belong on."""
+    if orientation >= 5:
+        image = np.swapaxes(image, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)

@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _imageheader as headers
-from ._imagevalues import to_rgb8
+from ._imagevalues import to_rgb8, upright
 from .errors import ArgumentError, ImageError
 
-__all__ = ["MAX_PIXELS", "SUFFIXES", "describe", "is_image_path", "read"]
+__all__ = ["MAX_PIXELS", "SUFFIXES", "describe", "is_image_path", "read", "size"]
 
 Array = npt.NDArray[Any]
 
@@ -88,6 +88,17 @@ def read(source: Any, *, color: str = "rgb", max_pixels: int = MAX_PIXELS) -> Ar
         return _decode(_read_file(source, name), name, max_pixels)
     expected = "a path, encoded bytes, an open file, a PIL image, a numpy array or a torch tensor"
     raise ImageError(f"{name}: not an image: expected {expected}")
+
+
+def size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """The size ``(H, W)`` that :func:`read` would give this file, from its header: nothing is decoded.
+
+    Raises:
+        ImageError: there is no such file, it is cut short, or it is no picture; the message names it.
+    """
+    name = describe(path)
+    _, header = _header(_read_path(path, name), name)
+    return header.size[::-1] if header.orientation >= 5 else header.size
 
 
 def is_image_path(path: str | os.PathLike[str]) -> bool:
@@ -189,7 +200,7 @@ def _reason(error: BaseException) -> str:
 # ---------------------------------------------------------------- encoded pictures
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> Array:
+def _header(data: bytes, name: str) -> tuple[str, headers.Header]:
     if not data:
         raise ImageError(f"{name}: is empty (0 bytes): get a fresh copy; if it is a file, seek to its start")
     kind = headers.sniff(data)
@@ -197,23 +208,24 @@ def _decode(data: bytes, name: str, max_pixels: int) -> Array:
         what = f"is {kind}, which facekp does not read" if kind else "is not a picture"
         raise ImageError(f"{name}: {what}: {_KNOWN} can be read, so convert it to one of them")
     try:
-        header = headers.parse(data, kind)
+        return kind, headers.parse(data, kind)
     except headers.HeaderError as error:
         raise ImageError(f"{name}: this {kind} file {error}: get a fresh copy") from None
-    _check_size(header.size, name, max_pixels)
+
+
+def _decode(data: bytes, name: str, max_pixels: int) -> Array:
+    kind, header = _header(data, name)
+    _check_size(*header.size, name, max_pixels)
     try:
-        # UNCHANGED keeps 16 bits and alpha, and leaves EXIF, which cv2 reads from some formats only, to _upright.
+        # UNCHANGED keeps 16 bits and alpha, and leaves EXIF, which cv2 reads from some formats only, to upright().
         decoded: Array | None = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except (cv2.error, MemoryError) as error:
-        raise ImageError(f"{name}: {_why_not(kind)} ({_last_line(error)})") from None
+        last = str(getattr(error, "err", "") or error or type(error).__name__).strip().splitlines()[-1]
+        raise ImageError(f"{name}: {_why_not(kind)} ({last})") from None
     if decoded is None or decoded.size == 0:
         raise ImageError(f"{name}: {_why_not(kind)}")
     rgb = to_rgb8(decoded, name, "bgr", white=header.white, premultiplied=header.premultiplied)
-    return _upright(rgb, header.orientation)
-
-
-def _last_line(error: BaseException) -> str:
-    return str(getattr(error, "err", "") or error or type(error).__name__).strip().splitlines()[-1]
+    return upright(rgb, header.orientation)
 
 
 def _why_not(kind: str) -> str:
@@ -223,8 +235,7 @@ def _why_not(kind: str) -> str:
     return f"this {kind} file is damaged, or of a sort that OpenCV {cv2.__version__} cannot decode: convert it to PNG"
 
 
-def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    height, width = size
+def _check_size(height: int, width: int, name: str, max_pixels: int) -> None:
     if height <= 0 or width <= 0:
         raise ImageError(f"{name}: has no pixels ({width} x {height}): get a fresh copy")
     if height * width > max_pixels:
@@ -234,17 +245,6 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
-def _upright(image: Array, orientation: int) -> Array:
-    """Undo an EXIF orientation (1-8), which tells the sides that row 0 and column 0 of what is stored belong on."""
-    if orientation >= 5:
-        image = np.swapaxes(image, 0, 1)
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    return np.ascontiguousarray(image)
-
-
 # ---------------------------------------------------------------- objects
 
 
@@ -252,7 +252,7 @@ def _from_pil(source: Any, name: str, max_pixels: int) -> Array:
     from PIL import ImageOps
 
     width, height = source.size
-    _check_size((height, width), name, max_pixels)
+    _check_size(height, width, name, max_pixels)
     try:
         upright = ImageOps.exif_transpose(source)
         if not upright.mode.startswith(("I", "F")):  # integers and floats that convert() would clip

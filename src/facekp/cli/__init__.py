@@ -20,7 +20,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FacekpError
-from . import detect, evaluate, models, train
+from . import convert, detect, evaluate, models, train
 
 __all__ = ["app", "main"]
 
@@ -63,6 +63,7 @@ def options(
 app.command("detect")(detect.detect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("convert")(convert.convert)
 app.command("models")(models.models)
 
 

@@ -6,14 +6,75 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import ArgumentError, unknown_name
+from .asf import AsfShape, read_asf, write_asf
 from .base import SampleSet
-from .dlib_xml import DlibXML
+from .beside import AsfFolder, PtsFolder, write_asf_folder, write_pts_folder
+from .coco import CocoKeypoints, write_coco
+from .cofw import COFW
+from .convert import TARGETS, convert
+from .dlib_xml import DlibXML, write_dlib_xml
+from .folder import Folder, write_folder
 from .ibug300w import IBUG300W
+from .imm import IMM, IMMFrontal
+from .kaggle import KaggleFacialKeypoints, KaggleTest
+from .kaggle_out import kaggle_rmse, write_kaggle, write_submission
 from .pts import read_pts, write_pts
+from .split import concat, split_by
+from .udacity import UdacityKeypoints
+from .wflw import WFLW, write_wflw
 
-__all__ = ["DATASETS", "IBUG300W", "DlibXML", "SampleSet", "create", "names", "read_pts", "write_pts"]
+__all__ = [
+    "COFW",
+    "DATASETS",
+    "IBUG300W",
+    "IMM",
+    "TARGETS",
+    "WFLW",
+    "AsfFolder",
+    "AsfShape",
+    "CocoKeypoints",
+    "DlibXML",
+    "Folder",
+    "IMMFrontal",
+    "KaggleFacialKeypoints",
+    "KaggleTest",
+    "PtsFolder",
+    "SampleSet",
+    "UdacityKeypoints",
+    "concat",
+    "convert",
+    "create",
+    "kaggle_rmse",
+    "names",
+    "read_asf",
+    "read_pts",
+    "split_by",
+    "write_asf",
+    "write_asf_folder",
+    "write_coco",
+    "write_dlib_xml",
+    "write_folder",
+    "write_kaggle",
+    "write_pts",
+    "write_pts_folder",
+    "write_submission",
+    "write_wflw",
+]
 
-DATASETS: dict[str, Callable[..., SampleSet]] = {"300w": IBUG300W, "dlib_xml": DlibXML}
+DATASETS: dict[str, Callable[..., SampleSet]] = {
+    "300w": IBUG300W,
+    "asf": AsfFolder,
+    "coco": CocoKeypoints,
+    "cofw": COFW,
+    "dlib_xml": DlibXML,
+    "folder": Folder,
+    "imm": IMM,
+    "imm_frontal": IMMFrontal,
+    "kaggle": KaggleFacialKeypoints,
+    "pts": PtsFolder,
+    "udacity": UdacityKeypoints,
+    "wflw": WFLW,
+}
 
 
 def names() -> list[str]:

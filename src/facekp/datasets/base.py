@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
-from ..errors import DatasetError
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import DatasetError, unknown_name
 from ..sample import Sample
 from ..schema import KeypointSchema
 
-__all__ = ["SampleSet", "numbers", "read_text"]
+__all__ = ["SampleSet", "Skipping", "numbers", "picture", "points_of", "read_text"]
+
+Array = npt.NDArray[Any]
+log = logging.getLogger(__name__)
+
+
+class Skipping:
+    """What a reader does with a label that is wrong: ``on_error="raise"`` (strict) or ``"skip"``.
+
+    The whole of it, in a reader::
+
+        skipping = Skipping(on_error)
+        for line, row in enumerate(rows, 1):
+            with skipping.one():                # a DatasetError in here costs this face only
+                samples.append(_sample(row, path, line))
+        super().__init__(samples, schema, name, skipped=skipping.errors)
+
+    Errors of the whole set (no such folder, damaged XML) are raised outside of :meth:`one`, and so in both modes.
+
+    Attributes:
+        errors: what was left out, and why.
+
+    Raises:
+        ArgumentError: ``on_error`` is neither of the two.
+    """
+
+    def __init__(self, on_error: str = "raise") -> None:
+        if on_error not in ("raise", "skip"):
+            raise unknown_name("on_error", on_error, ("raise", "skip"))
+        self.strict, self.errors = on_error == "raise", list[DatasetError]()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Around the reading of one face: its :class:`DatasetError` goes on, or is put down."""
+        try:
+            yield
+        except DatasetError as error:
+            self.put(error)
+
+    def put(self, error: DatasetError) -> None:
+        """One face is wrong: raise why, or put it down."""
+        if self.strict:
+            raise error
+        self.errors.append(error)
+
+    def nothing(self, message: str) -> DatasetError:
+        """The error of a set without one right face: the message and, of what was left out, the first."""
+        return DatasetError(f"{message}; the first of {len(self.errors)}: {self.errors[0]}" if self.errors else message)
 
 
 class SampleSet(Sequence[Sample]):
@@ -20,10 +72,17 @@ class SampleSet(Sequence[Sample]):
         samples: the faces, all with this schema.
         schema: what their points are.
         name: for messages and reports.
+        skipped: why a reader left faces out (``on_error="skip"``); one warning counts them and shows the first.
+            A part of a set (a slice, :meth:`where`) does not repeat them.
     """
 
-    def __init__(self, samples: Sequence[Sample], schema: KeypointSchema, name: str) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], schema: KeypointSchema, name: str, skipped: Sequence[DatasetError] = ()
+    ) -> None:
         self.samples, self.schema, self.name = list(samples), schema, name
+        self.skipped: list[DatasetError] = list(skipped)
+        if skipped:
+            log.warning("%s: %d left out, %d read; the first: %s", name, len(skipped), len(self.samples), skipped[0])
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -73,3 +132,36 @@ def numbers(words: Sequence[str], path: Path, line: int, count: int) -> list[flo
     if len(values) != count:
         raise DatasetError(f"{path}:{line}: expected {count} numbers, found {len(values)}")
     return values
+
+
+def picture(path: Path, where: str) -> Path:
+    """The path of a picture that is there; it is not read yet.
+
+    Args:
+        path: the picture.
+        where: the label's file and line, for the message.
+
+    Raises:
+        DatasetError: there is no such file.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{where}: its picture {path} is missing")
+    return path
+
+
+def points_of(values: Sequence[float] | Array, where: str) -> Array:
+    """``x y x y ...`` as points ``(K, 2)`` float32; NaN twice is a missing one.
+
+    Args:
+        values: 2K numbers.
+        where: file and line, for the message.
+
+    Raises:
+        DatasetError: a number is infinite, or a point has one of its two.
+    """
+    points = np.asarray(values, np.float64).reshape(-1, 2)
+    if np.isinf(points).any():
+        raise DatasetError(f"{where}: a coordinate is infinite")
+    if (half := np.isnan(points).sum(1) == 1).any():
+        raise DatasetError(f"{where}: point {int(half.argmax())} (from 0) has x or y, but not both")
+    return points.astype(np.float32)

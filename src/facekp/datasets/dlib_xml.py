@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from .. import schema as schemas
-from ..errors import DatasetError
+from ..errors import ArgumentError, DatasetError
 from ..sample import Sample
 from ..schema import KeypointSchema
-from .base import SampleSet, read_text
+from .base import SampleSet, Skipping, picture, read_text
+from .writing import place, write_text
 
-__all__ = ["DlibXML", "photograph"]
+__all__ = ["DlibXML", "photograph", "write_dlib_xml"]
 
 
 def photograph(name: str) -> str:
@@ -34,37 +36,45 @@ class DlibXML(SampleSet):
     Args:
         path: the XML file; pictures are looked for beside it.
         schema: what the parts are; part names are the points' numbers.
+        on_error: ``"skip"`` leaves wrong boxes out and lists them in ``skipped``; damaged XML is raised all the same.
 
     Raises:
         DatasetError: damaged XML, an entity declaration, a part out of range,
-            a missing attribute, a number that is none.
+            a missing attribute or picture, a number that is none.
     """
 
-    def __init__(self, path: str | Path, schema: KeypointSchema | str = "ibug68") -> None:
+    def __init__(self, path: str | Path, schema: KeypointSchema | str = "ibug68", *, on_error: str = "raise") -> None:
         path = Path(path)
         layout = schemas.get(schema) if isinstance(schema, str) else schema
-        super().__init__([], layout, path.name)
+        samples, skipping = [], Skipping(on_error)
         for image in _parse(path).iter("image"):
             file = image.get("file")
             if not file:
-                raise DatasetError(f"{path}: an <image> has no file attribute")
+                skipping.put(DatasetError(f"{path}: an <image> has no file attribute"))
+                continue
             for box in image.iter("box"):
                 if box.get("ignore") != "1" and box.find("part") is not None:
-                    self.samples.append(self._sample(path, file, box))
-        if not self.samples:
-            raise DatasetError(f"{path}: no labelled face; expected <image><box><part name= x= y= /></box></image>")
+                    with skipping.one():
+                        samples.append(_sample(path, file, box, layout))
+        if not samples:
+            expected = "<image><box><part name= x= y= /></box></image>"
+            raise skipping.nothing(f"{path}: no labelled face; expected {expected}")
+        super().__init__(samples, layout, path.name, skipping.errors)
 
-    def _sample(self, path: Path, file: str, box: ET.Element) -> Sample:
-        where = f"{path}: image {file}"
-        left, top, width, height = (_number(box, key, where) for key in ("left", "top", "width", "height"))
-        points = np.full((len(self.schema), 2), np.nan, np.float32)
-        for part in box.iter("part"):
-            name = part.get("name", "")
-            if not name.isascii() or not name.isdigit() or int(name) >= len(points):
-                raise DatasetError(f"{where}: part {name!r} is not one of the {len(points)} of {self.schema.name}")
-            points[int(name)] = _number(part, "x", where), _number(part, "y", where)
-        source = np.array([left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5], np.float32)
-        return Sample(points, self.schema, path.parent / file, source, subject=photograph(file), meta={"name": file})
+
+def _sample(path: Path, file: str, box: ET.Element, schema: KeypointSchema) -> Sample:
+    where = f"{path}: image {file}"
+    left, top, width, height = (_number(box, key, where) for key in ("left", "top", "width", "height"))
+    points = np.full((len(schema), 2), np.nan, np.float32)
+    for part in box.iter("part"):
+        name = part.get("name", "")
+        if not name.isascii() or not name.isdigit() or int(name) >= len(points):
+            raise DatasetError(f"{where}: part {name!r} is not one of the {len(points)} of {schema.name}")
+        points[int(name)] = _number(part, "x", where), _number(part, "y", where)
+    source = np.array([left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5], np.float32)
+    return Sample(
+        points, schema, picture(path.parent / file, where), source, subject=photograph(file), meta={"name": file}
+    )
 
 
 def _parse(path: Path) -> ET.Element:
@@ -85,3 +95,43 @@ def _number(element: ET.Element, key: str, where: str) -> float:
     if not np.isfinite(value):
         raise DatasetError(f"{where}: <{element.tag}> needs a number in {key}=, found {element.get(key)!r}")
     return value
+
+
+def write_dlib_xml(samples: Sequence[Sample], path: str | Path) -> None:
+    """Write faces as :class:`DlibXML` and dlib read them, and their pictures beside the XML.
+
+    dlib's numbers are whole: a point moves by up to half a pixel in x and in y, as does each edge of a box.  A missing
+    point is a part that is not there.  Every face has a box: one without gets its points' extent, rounded outwards.
+
+    Raises:
+        ArgumentError: a face without any labelled point, which readers would leave out.
+        DatasetError: something cannot be written.
+    """
+    path = Path(path)
+    for index, sample in enumerate(samples):
+        if not sample.mask.any():
+            raise ArgumentError(f"write_dlib_xml: sample {index} has no labelled point, which dlib's XML cannot hold")
+    root = ET.Element("dataset")
+    images = ET.SubElement(root, "images")
+    entries: dict[str, ET.Element] = {}
+    for sample, name in zip(samples, place(samples, path.parent), strict=True):
+        if name not in entries:
+            entries[name] = ET.SubElement(images, "image", file=name)
+        left, top, right, bottom = _whole_box(sample)
+        size = {"top": top, "left": left, "width": right - left, "height": bottom - top}
+        box = ET.SubElement(entries[name], "box", {key: str(value) for key, value in size.items()})
+        for part in np.flatnonzero(sample.mask):
+            x, y = (str(int(v)) for v in np.rint(sample.keypoints[part]))
+            ET.SubElement(box, "part", name=f"{part:02d}", x=x, y=y)
+    ET.indent(root)
+    write_text(path, f"<?xml version='1.0' encoding='UTF-8'?>\n{ET.tostring(root, encoding='unicode')}\n")
+
+
+def _whole_box(sample: Sample) -> list[int]:
+    """Left, top and, one beyond the last pixel, right and bottom."""
+    if sample.source_box is None:
+        low, high = np.floor(sample.box[:2] + 0.5), np.ceil(sample.box[2:] + 0.5)
+        edges = np.concatenate([low, np.maximum(high, low + 1)])
+    else:
+        edges = np.rint(sample.source_box + 0.5)
+    return [int(v) for v in edges]

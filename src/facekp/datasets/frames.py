@@ -24,6 +24,7 @@ from .. import schema as schemas
 from ..errors import DatasetError, ImageError
 from ..sample import Frame
 from .pts import read_pts
+from .udacity import UdacityKeypoints
 
 __all__ = ["face_points", "frames_300w", "frames_ytf", "pack", "validation_names"]
 
@@ -36,7 +37,6 @@ GOOD = 0.75  # faces.csv: from this score on the detector's box is a face; below
 _TO_EXTENT = np.array([0.02, 0.09, -0.02, 0.012], np.float32)
 _FOLDERS = ("afw", "helen/trainset", "lfpw/trainset")
 _HINT_300W = "get 300-W (afw, helen, lfpw) from https://ibug.doc.ic.ac.uk/resources/300-W/ and put it there"
-_HINT_YTF = "get the Udacity P1 Facial Keypoints data (YouTube Faces frames) and put training/ and its CSV there"
 
 
 def validation_names(file: Path) -> list[str]:
@@ -106,7 +106,7 @@ def _frame_300w(root: Path, name: str, others: Sequence[tuple[Array, float]]) ->
     return _frame(path, points, ignore, subject=_photograph(name))
 
 
-def _frame(path: Path, points: Sequence[Array], ignore: Sequence[Array], subject: str) -> Frame:
+def _frame(path: Path | None, points: Sequence[Array], ignore: Sequence[Array], subject: str | None) -> Frame:
     stacked = np.stack(points).astype(np.float32)
     regions = np.asarray(ignore, np.float32).reshape(-1, 4)
     return Frame(geometry.extent(stacked), regions, path=path, subject=subject, points=stacked)
@@ -146,32 +146,14 @@ def frames_ytf(root: Path, *, people: Collection[str] | None = None, skip: Colle
     Raises:
         DatasetError: the CSV or a picture is missing, or a line is damaged.
     """
-    table = root / "training_frames_keypoints.csv"
-    if not table.is_file():
-        raise DatasetError(f"{table}: this file is missing; {_HINT_YTF}")
     frames = []
-    with table.open(newline="", encoding="utf-8") as stream:
-        rows = csv.reader(stream)
-        next(rows, None)
-        for line, row in enumerate(rows, start=2):
-            person = re.sub(r"_\d+\.\w+$", "", row[0]) if row else ""
-            if person in skip or (people is not None and person not in people):
-                continue
-            path = root / "training" / row[0]
-            if not path.is_file():
-                raise DatasetError(f"{table}, line {line}: {path} is missing; {_HINT_YTF}")
-            frames.append(_frame(path, [_row_points(row, table, line)], [], subject=person))
+    for sample in UdacityKeypoints(root, "training", people=people, skip=skip):
+        points = sample.keypoints
+        if not np.isfinite(points).all() or np.ptp(points, axis=0).min() <= 0:
+            where = f"{root / 'training_frames_keypoints.csv'}, line {sample.meta['line']}"
+            raise DatasetError(f"{where}: the 68 points are not finite or have no area")
+        frames.append(_frame(sample.path, [points], [], subject=sample.subject))
     return frames
-
-
-def _row_points(row: Sequence[str], table: Path, line: int) -> Array:
-    try:
-        points = np.array(row[1:], np.float32).reshape(68, 2)
-    except ValueError:
-        raise DatasetError(f"{table}, line {line}: expected a name and 136 numbers, got {len(row)} columns") from None
-    if not np.isfinite(points).all() or np.ptp(points, axis=0).min() <= 0:
-        raise DatasetError(f"{table}, line {line}: the 68 points are not finite or have no area")
-    return points
 
 
 # ---------------------------------------------------------------- memory

@@ -8,7 +8,7 @@ from pathlib import Path
 from .. import schema as schemas
 from ..errors import DatasetError, unknown_name
 from ..sample import Sample
-from .base import SampleSet
+from .base import SampleSet, Skipping
 from .dlib_xml import photograph
 from .pts import read_pts
 
@@ -33,6 +33,7 @@ class IBUG300W(SampleSet):
         root: the folder that holds ``afw/ helen/ lfpw/ ibug/`` (or ``01_Indoor/ 02_Outdoor/``).
         split: ``"train"`` (3,148 faces when complete), ``"common"`` (554), ``"challenge"`` (135),
             ``"full"`` (689), ``"test"`` (600), or one folder such as ``"lfpw/testset"``.
+        on_error: ``"skip"`` leaves wrong files out and lists them in ``skipped``.
 
     A set of which some folders are missing is read, with one warning that names
     them.  ``meta["name"]`` is the picture's path below the root; ``subject`` is
@@ -42,7 +43,7 @@ class IBUG300W(SampleSet):
         DatasetError: no folder of the split is there, or a file is wrong.
     """
 
-    def __init__(self, root: str | Path, split: str = "train") -> None:
+    def __init__(self, root: str | Path, split: str = "train", *, on_error: str = "raise") -> None:
         root = Path(root)
         if split not in SPLITS and not (root / split).is_dir():
             raise unknown_name("300-W split or folder", split, SPLITS)
@@ -55,11 +56,13 @@ class IBUG300W(SampleSet):
             )
         if missing:
             log.warning("%s: 300-W %s is partial, %s not found", root, split, " and ".join(missing))
-        schema = schemas.get("ibug68")
-        samples = [_sample(root, path) for f in folders for path in sorted((root / f).glob("*.pts"))]
+        samples, skipping = [], Skipping(on_error)
+        for path in (path for f in folders for path in sorted((root / f).glob("*.pts"))):
+            with skipping.one():
+                samples.append(_sample(root, path))
         if not samples:
-            raise DatasetError(f"{root}: no .pts file in {', '.join(folders)}")
-        super().__init__(samples, schema, f"300-W {split}")
+            raise skipping.nothing(f"{root}: no .pts file in {', '.join(folders)}")
+        super().__init__(samples, schemas.get("ibug68"), f"300-W {split}", skipping.errors)
 
 
 def _sample(root: Path, labels: Path) -> Sample:

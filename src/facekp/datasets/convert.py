@@ -1,0 +1,198 @@
+"""One format of labelled faces into another."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import schema as schemas
+from ..errors import ArgumentError, unknown_name
+from ..schema import KeypointSchema
+from .base import SampleSet
+from .beside import write_asf_folder, write_pts_folder
+from .coco import write_coco
+from .dlib_xml import write_dlib_xml
+from .folder import SCHEMA, write_folder
+from .kaggle_out import write_kaggle
+from .layout import read_schema
+from .split import concat
+from .wflw import write_wflw
+
+__all__ = ["TARGETS", "convert", "guess"]
+
+log = logging.getLogger(__name__)
+
+
+class Target(NamedTuple):
+    """How a format is written.
+
+    Attributes:
+        write: takes samples and the path.
+        file: the path is a file (and pictures go beside it), not a folder.
+        schema: the only points that the format knows, or None for any.
+        boxes: whether it holds boxes.
+    """
+
+    write: Callable[..., object]
+    file: bool = False
+    schema: str | None = None
+    boxes: bool = True
+
+
+TARGETS: dict[str, Target] = {
+    "asf": Target(write_asf_folder, boxes=False),
+    "coco": Target(write_coco, file=True),
+    "dlib_xml": Target(write_dlib_xml, file=True),
+    "folder": Target(write_folder),
+    "kaggle": Target(lambda samples, path: write_kaggle(path, samples), file=True, schema="kaggle15", boxes=False),
+    "pts": Target(write_pts_folder, boxes=False),
+    "wflw": Target(write_wflw, schema="wflw98"),
+}
+_BY_ENDING = {".xml": "dlib_xml", ".json": "coco", ".csv": "kaggle", ".mat": "cofw"}
+
+
+def guess(source: str | Path) -> str:
+    """The format of what is there, from its name and, of a folder, from what lies in it.
+
+    Raises:
+        ArgumentError: nothing is there, or it looks like no format.
+    """
+    source = Path(source)
+    if source.is_file() and source.suffix.lower() in _BY_ENDING:
+        return _BY_ENDING[source.suffix.lower()]
+    marks = {
+        "folder": (SCHEMA, "*.csv"),
+        "folder ": (SCHEMA, "points.json"),
+        "wflw": ("WFLW_images",),
+        "udacity": ("*_frames_keypoints.csv",),
+        "cofw": ("COFW_*_color.mat",),
+        "asf": (SCHEMA, "**/*.asf"),
+        "imm": ("[0-9][0-9]-[1-6][mfMF].asf",),
+        "imm_frontal": ("[0-9]*_[0-9]*.asf",),
+        "pts": ("**/*.pts",),
+    }
+    for name, patterns in marks.items():
+        if source.is_dir() and all(next(source.glob(pattern), None) is not None for pattern in patterns):
+            return name.strip()
+    what = "looks like no format that facekp reads; say which it is" if source.exists() else "no such file or folder"
+    raise ArgumentError(f"{source}: {what}")
+
+
+def convert(
+    source: str | Path,
+    target: str | Path,
+    *,
+    source_format: str | None = None,
+    target_format: str | None = None,
+    schema: KeypointSchema | str | None = None,
+    target_schema: KeypointSchema | str | None = None,
+    split: str | None = None,
+    on_error: str = "raise",
+) -> SampleSet:
+    """Read a set in one format and write it in another, with copies of its pictures.
+
+    ============ ==================== =============== ============= ========= ============================
+    format       point kept to        missing point   no box        subject   faces of one picture
+    ============ ==================== =============== ============= ========= ============================
+    ``pts``      0.0005 px            ``nan nan``     never a box   no        a copy each
+    ``asf``      5e-9 of the picture  ``nan nan``     never a box   no        a copy each
+    ``dlib_xml`` 0.5 px               yes             extent        no        yes
+    ``coco``     float32              yes             yes           yes       yes
+    ``folder``   float32              yes             yes           yes       yes
+    ``wflw``     float32              ``nan nan``     extent        no        yes; 98 points only
+    ``kaggle``   float32              yes             never a box   no        a row each; 15 points only
+    ============ ==================== =============== ============= ========= ============================
+
+    ``nan nan`` is text that facekp reads and other tools may not.  "extent": every face of the format has a box, so
+    that one without gets its points' extent.  Boxes are exact but in ``dlib_xml`` and ``wflw``, which have whole
+    pixels (0.5 px).  Where the format has no subject, reading gives the photograph.  A face without any labelled point
+    is refused by ``dlib_xml`` and not read again from ``coco``.  ``kaggle`` holds its pictures itself, grey, and takes
+    none but 96x96.  Of ``meta``, ``wflw`` keeps its attributes and ``coco`` the visibility.
+
+    Args:
+        source: a file or folder that one of the readers takes.
+        target: a new folder (``pts``, ``asf``, ``folder``, ``wflw``) or file (``coco``, ``dlib_xml``, ``kaggle``;
+            pictures go beside it, and those that are there already stay).
+        source_format: one of :func:`facekp.datasets.names`; by :func:`guess` unless told.
+        target_format: one of :data:`TARGETS`; by the ending of the name (``.xml``, ``.json``, ``.csv``)
+            unless told.
+        schema: what the source's points are, where the format does not say it: a schema, its name, or a JSON file.
+        target_schema: write these points instead, taken by their names; one that the source lacks is missing.
+        split: which part of the source; to be told where the reader knows several.
+        on_error: ``"skip"`` leaves wrong labels out, with one warning.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ArgumentError: an unknown format, an argument that a format does not take, a target that is there already.
+        DatasetError: the source is wrong, or something cannot be written.
+    """
+    target = Path(target)
+    name = target_format or _BY_ENDING.get(target.suffix.lower(), "")
+    if name not in TARGETS:
+        raise unknown_name(f"format to write {target} in: say which; got", name, TARGETS)
+    form = TARGETS[name]
+    if target.is_file() or (target.is_dir() and (form.file or any(target.iterdir()))):
+        raise ArgumentError(f"{target}: it is there already; name a new {'file' if form.file else 'folder'}")
+    samples = _read(Path(source), source_format, _layout(schema), split, on_error)
+    if target_schema is not None:
+        samples = concat(samples, schema=_layout(target_schema))
+    if form.schema is not None and samples.schema != schemas.get(form.schema):
+        shared = len(set(samples.schema.names) & set(schemas.get(form.schema).names))
+        raise ArgumentError(
+            f"{name} has the points of {form.schema}, {source} those of {samples.schema.name}, "
+            f"and {shared} are in both: ask for the target schema {form.schema}, which leaves the others missing"
+        )
+    if not form.boxes and any(s.source_box is not None for s in samples):
+        log.warning("%s: the boxes of %s are lost, %s files hold none", target, source, name)
+    _write(samples, target, form)
+    return samples
+
+
+def _layout(schema: KeypointSchema | str | None) -> KeypointSchema | str | None:
+    if isinstance(schema, str) and schema.lower().endswith(".json"):
+        return read_schema(Path(schema))
+    return schema
+
+
+def _read(
+    source: Path, name: str | None, schema: KeypointSchema | str | None, split: str | None, on_error: str
+) -> SampleSet:
+    from . import DATASETS, create  # which import this module
+
+    name = name or guess(source)
+    if name not in DATASETS:
+        raise unknown_name("data set format", name, DATASETS)
+    # Every reader's first argument is where the data is.
+    arguments = list(inspect.signature(DATASETS[name]).parameters)
+    options: dict[str, Any] = {arguments[0]: source, "on_error": on_error}
+    for key, value in (("schema", schema), ("split", split)):
+        if value is not None:
+            if key not in arguments:
+                raise ArgumentError(f"{source}: the format {name} takes no {key}")
+            options[key] = value
+    if "split" in arguments and split is None:
+        # A reader's own default is one part: the others would be lost without a word.
+        raise ArgumentError(f"{source}: which split of this {name} set? Say e.g. train or test")
+    return create(name, **options)
+
+
+def _write(samples: SampleSet, target: Path, form: Target) -> None:
+    """A folder is made under another name first: one that is there is whole."""
+    if form.file:
+        form.write(samples, target)
+        return
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        form.write(samples, part)
+        if target.is_dir():
+            target.rmdir()  # it is empty
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
