@@ -29,7 +29,10 @@ def evaluate(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The folder or file of the data set.")],
     *,
     format_: Annotated[
-        str | None, typer.Option("--format", help="300w or dlib_xml; by the name of DATA unless told.")
+        str | None,
+        typer.Option(
+            "--format", help="A format of facekp.datasets: 300w (the default), dlib_xml (for .xml), wflw, coco, ..."
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="Which part: train, common, ... or a folder: lfpw/testset.")] = None,
     boxes: Annotated[Boxes, typer.Option(help="The labels' boxes, or those that the finder finds.")] = Boxes.labelled,
