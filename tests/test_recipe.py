@@ -80,8 +80,8 @@ def test_overrides_reach_any_depth(file: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "says"),
     [
-        ("epoch=3", r"small\.yaml: epoch: Extra inputs"),
-        ("optimizer.rate=3", r"optimizer\.rate: Extra inputs"),
+        ("epoch=3", r"small\.yaml: epoch: unknown key; known are: .*epochs"),
+        ("optimizer.rate=3", r"optimizer\.rate: unknown key; known are: clip, lr"),
         ("epochs=many", r"epochs: .*integer"),
         ("epochs=0", r"epochs: .*greater than or equal to 1"),
         ("epochs=2.5", r"epochs: .*integer"),

@@ -127,7 +127,17 @@ def check(values: dict[str, Any], where: str) -> Any:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "recipe"
-        raise RecipeError(f"{where}: {key}: {first['msg']}") from None
+        said = first["msg"]
+        if first["type"] == "extra_forbidden":
+            said = f"unknown key; known are: {', '.join(_keys(kinds[task], first['loc'][:-1]))}"
+        raise RecipeError(f"{where}: {key}: {said}") from None
+
+
+def _keys(model: Any, path: Sequence[Any]) -> list[str]:
+    """The keys of the group at ``path`` in a recipe."""
+    for part in path:
+        model = model.model_fields[part].annotation
+    return sorted(model.model_fields)
 
 
 def _text(recipe: str | Path) -> str:
