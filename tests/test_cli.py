@@ -413,7 +413,14 @@ def crowd(tmp_path: Path, tiny_models: Path) -> tuple[list[str], int]:
 
 def test_ctrl_c_leaves_whole_lines(crowd: tuple[list[str], int]) -> None:
     command, count = crowd
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore Ctrl-C, and so would their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (no threads yet)
+    )
     assert process.stdout is not None
     first = process.stdout.readline()
     process.send_signal(signal.SIGINT)
