@@ -72,10 +72,15 @@ def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, number
         "codec": codec.to_config(),
         "crop": recipe.crop.model_dump(mode="json"),
         "preprocessing": {"mean": MEAN, "std": STD, "color": "rgb"},
-        "training_data": [" ".join(str(v) for v in spec.values()) for spec in recipe.data.sets],
+        "training_data": [_said(spec, recipe.data.validation) for spec in recipe.data.sets],
         "recipe": recipe.model_dump(mode="json", include={"epochs", "batch_size", "augment", "optimizer", "seed"}),
         "metrics": [numbers],
     }
+
+
+def _said(spec: dict[str, Any], validation: str) -> str:
+    options = ", ".join(f"{key} {value}" for key, value in spec.items() if key not in ("name", "root", "path"))
+    return f"{spec['name']}{f' ({options})' if options else ''} without the validation list {validation}"
 
 
 @torch.inference_mode()
