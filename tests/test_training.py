@@ -97,7 +97,8 @@ def test_a_resumed_run_ends_as_one_left_alone(drawn: Path, tmp_path: Path) -> No
 @pytest.mark.slow
 def test_it_learns(drawn: Path, tmp_path: Path) -> None:
     """Ten drawn faces are learned to under 2 % of the picture's width."""
-    fit = values(drawn, epochs=150, batch_size=10, optimizer={"lr": 2e-3}, validate_every=150)
+    head = {"name": "resnet", "head": "heatmap", "head_width": 64}
+    fit = values(drawn, epochs=120, network=head, optimizer={"lr": 1e-3}, validate_every=120)
     folder = run.fit(recipe.check(fit, "test"), tmp_path / "run")
     detector = Detector.from_pretrained(folder, finder=None, device="cpu")
     samples = datasets.create("300w", root=drawn, split="lfpw/trainset")
