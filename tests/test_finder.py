@@ -19,6 +19,7 @@ from facekp.datasets import frames as framesets
 from facekp.errors import ArgumentError
 from facekp.finder.targets import FACE, IGNORE, NOTHING, SIZE_RANGES, box_iou, predicted_boxes
 from facekp.metrics import detection
+from facekp.training.data import validation_names
 
 SMALL = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
 SIZE = (256, 320)
@@ -407,7 +408,7 @@ def test_shipped_finder_sees_the_astronaut(shipped: finder.FaceFinder) -> None:
 
 
 def test_shipped_finder_on_held_out_frames(shipped: finder.FaceFinder, data_root: Path) -> None:
-    names = framesets.validation_names(Path(framesets.__file__).parents[1] / "recipes" / "validation" / "300w.txt")
+    names = validation_names("300w")
     frames = framesets.frames_300w(data_root / "300w", names=names[::8])
     matches = []
     for frame, one in zip(frames, shipped([f.image for f in frames]), strict=True):

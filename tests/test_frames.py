@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from facekp import datasets, geometry, schema
 from facekp.datasets import frames as framesets
-from facekp.errors import ArgumentError, DatasetError
+from facekp.errors import ArgumentError, DatasetError, RecipeError
 from facekp.sample import Frame
+from facekp.training.data import validation_names
 from facekp.transforms.frames import FrameMixer, MixerConfig, without_faces
-
-VALIDATION = Path(framesets.__file__).parents[1] / "recipes" / "validation"
 
 
 def face(box: tuple[float, float, float, float]) -> np.ndarray:
@@ -118,13 +117,13 @@ def test_face_points_fill_the_box() -> None:
 
 
 def test_validation_lists_are_fixed_and_fair() -> None:
-    names = framesets.validation_names(VALIDATION / "300w.txt")
+    names = validation_names("300w")
     assert 180 <= len(names) == len(set(names)) <= 220
     assert not any("testset" in name for name in names)
-    people = framesets.validation_names(VALIDATION / "ytf.txt")
+    people = validation_names("ytf")
     assert 30 <= len(people) == len(set(people)) <= 40
-    with pytest.raises(DatasetError, match="validation list"):
-        framesets.validation_names(VALIDATION / "none.txt")
+    with pytest.raises(RecipeError, match=r"data\.validation: 'none' is neither a file"):
+        validation_names("none")
 
 
 # ---------------------------------------------------------------- packing
@@ -250,7 +249,7 @@ def test_wrong_mixers() -> None:
 
 
 def test_real_frames(data_root: Path) -> None:
-    names = framesets.validation_names(VALIDATION / "300w.txt")
+    names = validation_names("300w")
     held = framesets.frames_300w(data_root / "300w", names=names)
     train = framesets.frames_300w(data_root / "300w", skip=names)
     assert len(held) == len(names)
@@ -259,7 +258,7 @@ def test_real_frames(data_root: Path) -> None:
         height, width = frame.image.shape[:2]
         assert (frame.boxes[0] > -0.1 * width).all()
         assert (frame.boxes[0, 2:] < (1.1 * width, 1.1 * height)).all()
-    people = framesets.validation_names(VALIDATION / "ytf.txt")
+    people = validation_names("ytf")
     videos = framesets.frames_ytf(data_root / "ytf", skip=people)
     assert len(videos) > 2500
     assert not {f.subject for f in videos} & set(people)
@@ -267,7 +266,7 @@ def test_real_frames(data_root: Path) -> None:
 
 def test_the_mean_face_stands_in_for_unknown_points(data_root: Path) -> None:
     """The extent of turned mean points is close to that of the face's own turned points."""
-    frames = framesets.frames_300w(data_root / "300w", names=framesets.validation_names(VALIDATION / "300w.txt")[:40])
+    frames = framesets.frames_300w(data_root / "300w", names=validation_names("300w")[:40])
     turn = geometry.rotation_matrix(30, (0, 0))
     worst = []
     for frame in frames:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
@@ -124,14 +125,13 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(str(path), framework="pt") as file:
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  (not a dict)
+        data = path.read_bytes()  # once: what is checked is what is loaded
+        state = from_bytes(data)
     except OSError as error:
         raise HubError(f"{path}: cannot be read ({error.strerror or error})") from None
     except SafetensorError as error:
         raise HubError(f"{path}: damaged ({error}); delete it and load again") from None
-    expected = config.get("sha256")
+    digest, expected = hashlib.sha256(data).hexdigest(), config.get("sha256")
     if expected is not None and expected != digest:
         raise HubError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected}; delete the folder and load again")
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}

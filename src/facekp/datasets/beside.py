@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from .. import image as images
 from .. import schema as schemas
-from ..errors import ArgumentError, DatasetError, ImageError
+from ..errors import DatasetError, ImageError
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .asf import AsfShape, read_asf, write_asf
 from .base import SampleSet, Skipping
 from .dlib_xml import photograph
 from .folder import SCHEMA
-from .layout import read_schema
+from .layout import one_schema, read_schema
 from .pts import read_pts, write_pts
 from .writing import place, write_text
 
@@ -136,7 +136,7 @@ def write_pts_folder(samples: Sequence[Sample], root: str | Path) -> None:
         DatasetError: something cannot be read or written.
     """
     root = Path(root)
-    layout = _one_schema(samples, "write_pts_folder")
+    layout = one_schema(samples, "write_pts_folder")
     for sample, name in zip(samples, place(samples, root, one_each=True), strict=True):
         labels = (root / name).with_suffix(".pts")
         try:
@@ -159,15 +159,8 @@ def write_asf_folder(samples: Sequence[Sample], root: str | Path) -> None:
         DatasetError: something cannot be read or written.
     """
     root = Path(root)
-    layout = _one_schema(samples, "write_asf_folder")
+    layout = one_schema(samples, "write_asf_folder")
     for sample, name in zip(samples, place(samples, root, one_each=True), strict=True):
         file = root / name
         write_asf(file.with_suffix(".asf"), AsfShape.of(sample.keypoints, images.size(file), file.name, layout))
     write_text(root / SCHEMA, json.dumps(layout.to_dict(), indent=1))
-
-
-def _one_schema(samples: Sequence[Sample], who: str) -> KeypointSchema:
-    layouts = list(dict.fromkeys(s.schema for s in samples))
-    if len(layouts) != 1:
-        raise ArgumentError(f"{who}: one schema is needed, got {[s.name for s in layouts]}; join them by concat")
-    return layouts[0]

@@ -15,7 +15,7 @@ from ..image import size
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .base import SampleSet, Skipping, picture, points_of, read_text
-from .layout import from_names, known
+from .layout import from_names, known, one_schema
 from .writing import place, shortest, write_text
 
 __all__ = ["CocoKeypoints", "write_coco"]
@@ -202,10 +202,7 @@ def write_coco(samples: Sequence[Sample], path: str | Path, images: str | Path |
         DatasetError: something cannot be read or written.
     """
     path = Path(path)
-    schemas = list(dict.fromkeys(s.schema for s in samples))
-    if len(schemas) != 1:
-        raise ArgumentError(f"write_coco: one schema is needed, got {[s.name for s in schemas]}; join them by concat")
-    (schema,) = schemas
+    schema = one_schema(samples, "write_coco")
     names = place(samples, path.parent if images is None else Path(images))
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names), 1)}
     pictures = []

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import schema as schemas
-from ..errors import ArgumentError, DatasetError
+from ..errors import DatasetError
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .base import SampleSet, Skipping, picture, points_of, read_text
-from .layout import read_schema
+from .layout import one_schema, read_schema
 from .writing import place, shortest, write_text
 
 __all__ = ["Folder", "write_folder"]
@@ -194,10 +194,7 @@ def write_folder(samples: Sequence[Sample], root: str | Path) -> None:
         DatasetError: something cannot be read or written.
     """
     root = Path(root)
-    layouts = list(dict.fromkeys(s.schema for s in samples))
-    if len(layouts) != 1:
-        raise ArgumentError(f"write_folder: one schema is needed, got {[s.name for s in layouts]}; join them by concat")
-    (schema,) = layouts
+    schema = one_schema(samples, "write_folder")
     stream = io.StringIO(newline="")
     table = csv.writer(stream, lineterminator="\n")
     table.writerow(["file", *(f"{name}_{axis}" for name in schema.names for axis in "xy"), *BOX, "subject"])

@@ -26,7 +26,7 @@ from ..sample import Frame
 from .pts import read_pts
 from .udacity import UdacityKeypoints
 
-__all__ = ["face_points", "frames_300w", "frames_ytf", "pack", "validation_names"]
+__all__ = ["face_points", "frames_300w", "frames_ytf", "pack"]
 
 Array = npt.NDArray[Any]
 _LOG = logging.getLogger(__name__)
@@ -37,13 +37,6 @@ GOOD = 0.75  # faces.csv: from this score on the detector's box is a face; below
 _TO_EXTENT = np.array([0.02, 0.09, -0.02, 0.012], np.float32)
 _FOLDERS = ("afw", "helen/trainset", "lfpw/trainset")
 _HINT_300W = "get 300-W (afw, helen, lfpw) from https://ibug.doc.ic.ac.uk/resources/300-W/ and put it there"
-
-
-def validation_names(file: Path) -> list[str]:
-    """The names in a validation list: one per line, blank lines left out."""
-    if not file.is_file():
-        raise DatasetError(f"{file}: this validation list is missing; it is part of the package, install that again")
-    return [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def face_points(box: Array) -> Array:

@@ -15,10 +15,11 @@ import numpy.typing as npt
 from .. import geometry
 from .. import schema as schemas
 from ..errors import ArgumentError, DatasetError
+from ..sample import Sample
 from ..schema import KeypointSchema
 from .base import read_text
 
-__all__ = ["from_names", "known", "mirror_of", "read_schema", "union"]
+__all__ = ["from_names", "known", "mirror_of", "one_schema", "read_schema", "union"]
 
 Array = npt.NDArray[Any]
 Edges = Iterable[tuple[int, int]]
@@ -183,3 +184,15 @@ def _joined_shape(members: Sequence[KeypointSchema], names: Sequence[str]) -> Ar
         known_already = np.isfinite(shape[at])
         shape[at] = np.where(known_already, shape[at], moved)
     return _normalised(shape)
+
+
+def one_schema(samples: Sequence[Sample], who: str) -> KeypointSchema:
+    """The schema that all samples share.
+
+    Raises:
+        ArgumentError: no sample, or several schemas; the message names the writer.
+    """
+    layouts = list(dict.fromkeys(s.schema for s in samples))
+    if len(layouts) != 1:
+        raise ArgumentError(f"{who}: one schema is needed, got {[s.name for s in layouts]}; join them by concat")
+    return layouts[0]

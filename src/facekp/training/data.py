@@ -27,22 +27,26 @@ log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
 
-def validation_names(data: Data) -> frozenset[str]:
-    """The names of the validation pictures: a file of one's own, or one inside the package."""
-    own = Path(data.validation)
-    shipped = resources.files("facekp") / "recipes" / "validation" / f"{data.validation}.txt"
+def validation_names(value: str, key: str = "validation") -> list[str]:
+    """The names on a validation list: a file of one's own, or a list inside the package.
+
+    Raises:
+        RecipeError: it is neither; the message names the recipe's key.
+    """
+    own = Path(value)
+    shipped = resources.files("facekp") / "recipes" / "validation" / f"{value}.txt"
     if own.is_file():
         text = own.read_text("utf-8")
     elif shipped.is_file():
         text = shipped.read_text("utf-8")
     else:
-        raise RecipeError(f"data.validation: {data.validation!r} is neither a file nor a list inside facekp")
-    return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+        raise RecipeError(f"data.{key}: {value!r} is neither a file nor a list inside facekp")
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def split(data: Data) -> tuple[list[Sample], list[Sample]]:
     """Training and validation samples; a photograph with one face in validation is there with all."""
-    held = validation_names(data)
+    held = set(validation_names(data.validation))
     samples: list[Sample] = []
     for spec in data.sets:
         options = dict(spec)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from ..sample import Frame
 from ..transforms.frames import FrameMixer, Mixed, MixerConfig
 from . import finder_finish
 from .averaged import AveragedModule
+from .data import validation_names
 from .finder_recipe import FinderRecipe
 from .sampler import EpochSampler
 
@@ -102,14 +102,6 @@ def collate(batch: Sequence[Mixed]) -> tuple[Tensor, Tensor, Tensor]:
     return images, torch.from_numpy(boxes), torch.from_numpy(kinds)
 
 
-def _names(value: str, key: str) -> list[str]:
-    own = Path(value)
-    shipped = resources.files("facekp") / "recipes" / "validation" / f"{value}.txt"
-    if not own.is_file() and not shipped.is_file():
-        raise RecipeError(f"data.{key}: {value!r} is neither a file nor a list inside facekp")
-    return framesets.validation_names(own if own.is_file() else Path(str(shipped)))
-
-
 def load_frames(recipe: FinderRecipe) -> tuple[list[Frame], list[float], list[Frame], list[str]]:
     """Training frames in memory, how often each is drawn, validation frames, and the names held out.
 
@@ -118,8 +110,8 @@ def load_frames(recipe: FinderRecipe) -> tuple[list[Frame], list[float], list[Fr
         RecipeError: a validation list is neither a file nor a name in the package.
     """
     data, root = recipe.data, Path(recipe.data.root)
-    names = _names(data.validation, "validation")
-    people = _names(data.validation_people, "validation_people") if data.ytf else []
+    names = validation_names(data.validation)
+    people = validation_names(data.validation_people, "validation_people") if data.ytf else []
     photographs = framesets.frames_300w(root / "300w", skip=names)
     videos = framesets.frames_ytf(root / "ytf", skip=people) if data.ytf else []
     checked = framesets.frames_300w(root / "300w", names=names)
