@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py resnet18-ibug ../shared/data/300w
 
-Runs ``facekp evaluate`` with labelled and with found boxes, writes both reports
+Runs ``facekp evaluate`` with labelled boxes and with the finder's, writes both reports
 to ``benchmarks/results/`` and into the model's ``config.json``, and keeps a log:
 the test set is for measuring shipped weights, once each, not for choosing.
 """
@@ -29,7 +29,7 @@ def main(model: str, data: str) -> None:
     done = [m for m in config["metrics"] if SPLIT in m.get("data", "")]
     if done and done[0].get("sha256") == config["sha256"]:
         sys.exit(f"{model}: these weights have been measured on {SPLIT} already; it is run once per shipped weight")
-    reports = [report(model, data, boxes) for boxes in ("labelled", "found")]
+    reports = [report(model, data, boxes) for boxes in ("labelled", "finder")]
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"accuracy-{model}.json"
     history = json.loads(path.read_text("utf-8"))["history"] if path.exists() else []
@@ -42,10 +42,11 @@ def main(model: str, data: str) -> None:
 
 
 def report(model: str, data: str, boxes: str) -> dict[str, object]:
-    command = ["facekp", "evaluate", model, data, "--split", SPLIT, "--boxes", boxes]
+    command = ["facekp", "evaluate", model, "--data", data, "--split", SPLIT, "--boxes", boxes]
     print("$", shlex.join(command), file=sys.stderr)
     ran = subprocess.run([*command, "--json", "-"], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(ran.stdout) | {"command": shlex.join([*command[:3], "DATA/300w", *command[4:]])}
+    (measured,) = json.loads(ran.stdout)["reports"]
+    return measured | {"command": shlex.join([*command[:4], "DATA/300w", *command[5:]])}
 
 
 if __name__ == "__main__":

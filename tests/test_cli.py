@@ -471,43 +471,6 @@ def test_no_bar_in_a_pipe_and_one_on_a_terminal(tmp_path: Path, tiny_models: Pat
 # ---------------------------------------------------------------- the other verbs
 
 
-@pytest.fixture
-def faces(tmp_path: Path) -> Path:
-    """A data set like 300-W of two faces."""
-    shape = facekp.schema.get("ibug68").mean_shape
-    for i, side in enumerate((40, 60)):
-        path = picture(tmp_path / "300w" / "lfpw" / "testset" / f"{i}.png", (100, 100))
-        facekp.datasets.write_pts(path.with_suffix(".pts"), shape * side + 50)
-    return tmp_path / "300w"
-
-
-def test_evaluate(run: Run, tiny_models: Path, faces: Path) -> None:
-    target = faces / "new" / "report.json"
-    common = ["evaluate", tiny_models / "crops", faces, "--split", "lfpw/testset", "--device", "cpu"]
-    done = run(*common, "--json", target)
-    report = json.loads(target.read_text("utf-8"))
-    assert (done.code, done.err) == (0, "")
-    assert "crops on 300-W lfpw/testset, 2 faces, labelled boxes" in done.out
-    samples = facekp.datasets.create("300w", root=faces, split="lfpw/testset")
-    detector = facekp.Detector.from_pretrained(tiny_models / "crops", finder=None, device="cpu")
-    assert report == json.loads(json.dumps(facekp.evaluate.evaluate(detector, samples).to_dict()))
-    found = run(*common, "--json", "-", "--boxes", "found", "--finder", tiny_models / "finder")
-    assert json.loads(found.out)["boxes"] == "found"
-
-
-def test_evaluate_says_what_is_wrong(run: Run, tiny_models: Path, faces: Path) -> None:
-    model = tiny_models / "crops"
-    assert "--split" in one_line(run("evaluate", model, faces))
-    assert "lfpw" in one_line(run("evaluate", model, faces / "lfpw", "--split", "common"))
-    assert "dlib_xml" in one_line(run("evaluate", model, faces, "--format", "nothing"))
-    assert "missing.xml" in one_line(run("evaluate", model, faces / "missing.xml"))
-    assert "split" in one_line(run("evaluate", model, faces / "missing.xml", "--split", "train"))
-    assert "--boxes" in one_line(run("evaluate", model, faces, "--boxes", "none"))
-    good = ["evaluate", model, faces, "--split", "lfpw/testset"]
-    assert "normali" in one_line(run(*good, "--normalizer", "nothing"))
-    assert "--json" in one_line(run(*good, "--json", faces))
-
-
 def test_models_are_listed(run: Run, tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = {name: tiny_models / name for name in ("whole", "finder")}
     monkeypatch.setattr("facekp.hub.bundled", lambda: folders)

@@ -161,5 +161,5 @@ def test_accuracy_on_faces_of_the_validation_list(detector: Detector, data_root:
     config = hub.load("resnet18-ibug", kind="keypoints").config
     labelled = evaluate.evaluate(detector, samples[::5])
     assert labelled.nme < 1.25 * config["metrics"][0]["nme"]
-    found = evaluate.evaluate(detector, samples[::5], boxes="found")
+    found = evaluate.evaluate(detector, samples[::5], boxes="finder")
     assert found.found >= 0.95

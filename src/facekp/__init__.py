@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         losses,
         metrics,
         models,
+        plots,
+        pose,
         schema,
         transforms,
     )
@@ -47,6 +49,8 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "plots",
+    "pose",
     "schema",
     "transforms",
 ]

@@ -1,4 +1,4 @@
-"""Points, boxes and names on a picture.
+"""Points, boxes and names on a picture; many pictures on a sheet.
 
 Every function takes anything that :func:`facekp.image.read` takes and gives a new
 ``(H, W, 3)`` RGB uint8 array; the given picture is never written to.  Points are
@@ -18,12 +18,13 @@ import numpy.typing as npt
 
 from . import geometry
 from . import image as images
+from ._canvas import Canvas, text_width
 from ._drawstyle import COLORS, Color, Colors, Style, numbers
 from .errors import ArgumentError
 from .face import Face
 from .schema import KeypointSchema
 
-__all__ = ["COLORS", "boxes", "faces", "points"]
+__all__ = ["COLORS", "boxes", "faces", "points", "sheet"]
 
 Array = npt.NDArray[Any]
 
@@ -151,6 +152,69 @@ def boxes(
     for box, label in zip(array, labels or [""] * len(array), strict=True):
         style.box(box, str(label))
     return canvas
+
+
+def sheet(
+    pictures: Iterable[Any],
+    *,
+    columns: int = 4,
+    size: tuple[int, int] = (256, 256),
+    labels: Sequence[str] | None = None,
+    gap: int = 4,
+) -> Array:
+    """A contact sheet: pictures side by side, row by row, each as large as fits into its tile.
+
+    Args:
+        pictures: anything that :func:`facekp.image.read` takes; at least one.
+        columns: pictures in a row; fewer where there are fewer pictures.
+        size: ``(H, W)`` of a tile, in pixels.
+        labels: one text (ASCII) for each picture, written into its upper left corner.
+        gap: pixels between tiles, and around them.
+
+    Returns:
+        ``(rows (H + gap) + gap, columns (W + gap) + gap, 3)`` RGB uint8.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        ArgumentError: there is no picture, a number is too small, or there are more or fewer labels than pictures.
+    """
+    if min(columns, *size) < 1 or gap < 0:
+        raise ArgumentError(f"sheet: expected columns and size of at least 1, gap of 0, got {columns}, {size}, {gap}")
+    tiles = [_tile(images.read(picture), size) for picture in pictures]
+    if not tiles:
+        raise ArgumentError("sheet: there are no pictures")
+    if labels is not None and len(labels) != len(tiles):
+        raise ArgumentError(f"labels: expected one for each of {len(tiles)} pictures, got {len(labels)}")
+    (height, width), columns = size, min(columns, len(tiles))
+    rows = -(-len(tiles) // columns)
+    canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), _PAPER, np.uint8)
+    for i, tile in enumerate(tiles):
+        x, y = gap + i % columns * (width + gap), gap + i // columns * (height + gap)
+        canvas[y : y + height, x : x + width] = tile
+        if labels is not None:
+            _caption(canvas[y : y + height, x : x + width], str(labels[i]))
+    return canvas
+
+
+_PAPER = 36
+
+
+def _tile(picture: Array, size: tuple[int, int]) -> Array:
+    """The whole picture in the middle of a tile."""
+    scale = min(size[0] / picture.shape[0], size[1] / picture.shape[1])
+    shape = (max(1, round(picture.shape[0] * scale)), max(1, round(picture.shape[1] * scale)))
+    tile = np.full((*size, 3), _PAPER, np.uint8)
+    y, x = (size[0] - shape[0]) // 2, (size[1] - shape[1]) // 2
+    matrix = geometry.resize_matrix(picture.shape[:2], shape)
+    tile[y : y + shape[0], x : x + shape[1]] = geometry.warp(picture, matrix, shape, border=None)
+    return tile
+
+
+def _caption(tile: Array, words: str) -> None:
+    height = min(max(tile.shape[0] / 20, 7.0), tile.shape[0] / 3)
+    page = Canvas(tile, geometry.image_box((tile.shape[0], tile.shape[1])), 1.0)
+    page.text(words, (height + text_width(words, height) / 2, 1.5 * height), height, (255, 255, 255), halo=(0, 0, 0))
+    page.blend()
 
 
 def _as_faces(given: Face | Iterable[Face]) -> list[Face]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["expected_calibration_error", "fit"]
+__all__ = ["fit"]
 
 
 def fit(log_spread: Tensor, right: Tensor, *, ridge: float = 2.0) -> dict[str, Any]:
@@ -46,20 +46,3 @@ def fit(log_spread: Tensor, right: Tensor, *, ridge: float = 2.0) -> dict[str, A
     optimizer.step(closure)  # type: ignore[no-untyped-call]
     bias = (common + own - slope * centre).detach()
     return {"slope": round(float(slope.detach()), 5), "bias": [round(float(b), 5) for b in bias]}
-
-
-def expected_calibration_error(scores: Tensor, right: Tensor, bins: int = 10) -> float:
-    """Mean gap between score and share of right points, over ``bins`` bins of equal count.
-
-    Args:
-        scores: ``(M,)`` in [0, 1].
-        right: ``(M,)`` bool.
-        bins: how many.
-    """
-    order = torch.argsort(scores)
-    gaps = [
-        (scores[part].mean() - right[part].double().mean()).abs() * len(part)
-        for part in torch.chunk(order, bins)
-        if len(part)
-    ]
-    return float(torch.stack(gaps).sum() / max(1, len(scores)))

@@ -1,7 +1,91 @@
-"""Measures of error and of honesty."""
+"""Measures of error and of honesty.
+
+Functions on numpy arrays, which need the base install only; and the same measures as ``torchmetrics`` objects, which
+gather over batches and processes (``pip install 'facekp[train]'``; imported when first used)::
+
+    facekp.metrics.nme(prediction, target, schema)                   # (N,): one error for each face
+
+    metric = facekp.metrics.NME(norm="inter_ocular", schema="ibug68")
+    for prediction, target in batches:
+        metric.update(prediction, target)                            # torch or numpy, (N, K, 2), NaN where missing
+    metric.compute()                                                 # the mean over all faces of all processes
+
+============================== ====================================================================
+function                       object
+============================== ====================================================================
+:func:`nme`                    :class:`NME`, mean over faces
+:func:`failure_rate`           :class:`FailureRate`
+:func:`auc`                    :class:`AUC`
+:func:`ced`                    :class:`CED`
+:func:`per_keypoint`           :class:`PerKeypointError`
+:func:`pck`                    :class:`PCK`
+:func:`mae`                    :class:`MAE`
+:func:`rmse`                   :class:`RMSE`
+:func:`expected_calibration_error` :class:`CalibrationError`
+:func:`jitter`                 :class:`Jitter`
+============================== ====================================================================
+
+:func:`interval` gives the bootstrap interval of any mean.
+"""
 
 from __future__ import annotations
 
-from .functional import auc, default_normalizer, failure_rate, nme, normalizer, point_errors
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["auc", "default_normalizer", "failure_rate", "nme", "normalizer", "point_errors"]
+from .functional import Curve, auc, ced, failure_rate, mae, nme, pck, per_face, per_keypoint, point_errors, rmse
+from .honesty import Interval, Reliability, expected_calibration_error, interval, reliability
+from .lengths import default_normalizer, normalizer
+from .motion import jitter
+
+if TYPE_CHECKING:
+    from .modules import AUC, CED, MAE, NME, PCK, RMSE, CalibrationError, FailureRate, Jitter, PerKeypointError
+
+__all__ = [
+    "AUC",
+    "CED",
+    "MAE",
+    "NME",
+    "PCK",
+    "RMSE",
+    "CalibrationError",
+    "Curve",
+    "FailureRate",
+    "Interval",
+    "Jitter",
+    "PerKeypointError",
+    "Reliability",
+    "auc",
+    "ced",
+    "default_normalizer",
+    "expected_calibration_error",
+    "failure_rate",
+    "interval",
+    "jitter",
+    "mae",
+    "nme",
+    "normalizer",
+    "pck",
+    "per_face",
+    "per_keypoint",
+    "point_errors",
+    "reliability",
+    "rmse",
+]
+
+_OBJECTS = frozenset(
+    {"AUC", "CED", "MAE", "NME", "PCK", "RMSE", "CalibrationError", "FailureRate", "Jitter", "PerKeypointError"}
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OBJECTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.util import find_spec
+
+    from ..errors import MissingExtraError
+
+    if find_spec("torchmetrics") is None:
+        raise MissingExtraError("torchmetrics", "train")
+    from . import modules
+
+    return getattr(modules, name)

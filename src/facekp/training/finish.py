@@ -17,7 +17,7 @@ from ..decoders import Codec, calibration
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .data import CropDataset
-from .module import MEAN, STD, normalize
+from .module import MEAN, STD, network_options, normalize
 from .recipe import KeypointRecipe
 
 __all__ = ["save"]
@@ -47,7 +47,7 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
     codec.calibration = calibration.fit(spread, right)
     errors = metrics.nme(plain.points, plain.truth, schema, by)
     known = torch.isfinite(spread)
-    gap = calibration.expected_calibration_error(codec.score(spread)[known], right[known])
+    gap = metrics.expected_calibration_error(codec.score(spread)[known].cpu().numpy(), right[known].numpy())
     numbers = {
         "data": f"validation list {recipe.data.validation}",
         "boxes": "labelled",
@@ -63,12 +63,13 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
 
 
 def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, numbers: dict[str, Any]) -> dict[str, Any]:
+    network = network_options(recipe, codec, len(schema))
     return {
         "type": "keypoints",
         "name": recipe.name,
         "licence": recipe.licence,
         "schema": schema.name,
-        "network": {"points": len(schema), **recipe.network, "pretrained": False},
+        "network": {k: v for k, v in network.items() if k != "pretrained"},
         "codec": codec.to_config(),
         "crop": recipe.crop.model_dump(mode="json"),
         "preprocessing": {"mean": MEAN, "std": STD, "color": "rgb"},
