@@ -28,7 +28,7 @@ def accuracy() -> str:
         "## Accuracy",
         "",
         "NME is the mean error over the distance of the outer eye corners. With *labelled* boxes a face is cut out by "
-        "the extent of its labelled points. With *found* boxes the whole picture is given to the finder, and of its "
+        "the extent of its labelled points. With *finder* boxes the whole picture is given to the finder, and of its "
         "faces the one of highest IoU with the labelled box counts; a face that is missed, or whose NME is 15 % or "
         "more, counts 15 %. The interval is a 95 % bootstrap over faces. *Calibration* is the expected calibration "
         "error of the "

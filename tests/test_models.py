@@ -14,20 +14,35 @@ from torch import nn
 
 from facekp import models
 from facekp.errors import ArgumentError, HubError
-from facekp.models import resnet
+from facekp.models import heads
 
 POINTS = 5
-CASES = [(name, head) for name in models.NETWORKS for head in resnet.HEADS]
-everyone = pytest.mark.parametrize(("name", "head"), CASES)
+CASES: dict[str, dict[str, object]] = {
+    "heatmap": {"name": "resnet", "head": "heatmap", "head_width": 8},
+    "heatmap, stride 8": {"name": "resnet", "head": "heatmap", "head_width": 8, "stride": 8},
+    "heatmap, stride 32": {"name": "resnet", "head": "heatmap", "head_width": 8, "stride": 32, "outputs": 7},
+    "regression": {"name": "resnet", "head": "regression", "head_width": 8},
+    "regression, more": {"name": "resnet", "head": "regression", "head_width": 8, "outputs": 30},
+    "simcc": {"name": "resnet", "head": "simcc", "head_width": 8, "outputs": POINTS * 12},
+    "unet": {"name": "unet", "channels": [8, 16, 16], "convs": 1, "stride": 2},
+    "unet, more": {"name": "unet", "channels": [8, 16], "convs": 1, "stride": 4, "outputs": 7},
+}
+everyone = pytest.mark.parametrize("case", CASES)
 
 
-def create(name: str, head: str, **options: object) -> nn.Module:
+def options(case: str, height: int = 64, width: int = 64) -> dict[str, object]:
+    more = {"input_size": [height, width]} if case == "simcc" else {}
+    return CASES[case] | {"points": POINTS} | more
+
+
+def create(case: str, height: int = 64, width: int = 64, **more: object) -> nn.Module:
     """A small network whose weights are all random, so that its answer depends on the picture."""
     torch.manual_seed(0)
-    network = models.create(name, **{"points": POINTS, "head": head, "head_width": 8, **options})
+    network = models.from_config(options(case, height, width) | more)
     with torch.no_grad():
-        for parameter in network.head.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
+        for key, parameter in network.named_parameters():
+            if not key.startswith("trunk."):
+                parameter.add_(0.05 * torch.randn_like(parameter))
     return network
 
 
@@ -39,19 +54,25 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def expected(network: nn.Module, batch: int, height: int, width: int) -> tuple[int, ...]:
+def expected(network: nn.Module, case: str, batch: int, height: int = 64, width: int = 64) -> tuple[int, ...]:
+    usual = POINTS if network.output == "heatmap" else 2 * POINTS
+    outputs = CASES[case].get("outputs", usual)
     if network.output == "vector":
-        return (batch, 2 * POINTS)
-    return (batch, POINTS, height // network.stride, width // network.stride)
+        return (batch, outputs)
+    return (batch, outputs, height // network.stride, width // network.stride)
+
+
+def test_every_network_and_head_is_tested_here() -> None:
+    assert {case["name"] for case in CASES.values()} == set(models.NETWORKS)
+    assert {case.get("head") for case in CASES.values()} >= set(heads.HEADS)
 
 
 @everyone
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (32, 96), (96, 32)])
-def test_forward_and_backward(name: str, head: str, channels: int, height: int, width: int) -> None:
-    network = create(name, head, in_channels=channels)
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 64, 64), (3, 32, 96), (3, 96, 32)])
+def test_forward_and_backward(case: str, channels: int, height: int, width: int) -> None:
+    network = create(case, height, width, in_channels=channels)
     output = network(torch.randn(2, channels, height, width))
-    assert output.shape == expected(network, 2, height, width)
+    assert output.shape == expected(network, case, 2, height, width)
     output.square().mean().backward()
     for key, parameter in network.named_parameters():
         assert parameter.grad is not None, key
@@ -60,54 +81,54 @@ def test_forward_and_backward(name: str, head: str, channels: int, height: int, 
 
 
 @everyone
-def test_one_picture_is_answered_alone_as_in_a_batch(name: str, head: str) -> None:
-    network = create(name, head).eval()
+def test_one_picture_is_answered_alone_as_in_a_batch(case: str) -> None:
+    network = create(case).eval()
     pictures = torch.randn(3, 3, 64, 64)
     with torch.inference_mode():
         together = network(pictures)
         alone = network(pictures[1:2])
-    assert alone.shape == expected(network, 1, 64, 64)
+    assert alone.shape == expected(network, case, 1)
     torch.testing.assert_close(alone[0], together[1], atol=1e-4, rtol=1e-4)
     assert not torch.allclose(together[0], together[1])
 
 
 @everyone
-def test_saved_and_loaded_it_answers_the_same(name: str, head: str, tmp_path: Path) -> None:
-    network = create(name, head)
+def test_saved_and_loaded_it_answers_the_same(case: str, tmp_path: Path) -> None:
+    network = create(case)
     network(torch.randn(4, 3, 64, 64))  # moves the running statistics
     save_file(network.state_dict(), tmp_path / "model.safetensors")
-    options = {"name": name, "points": POINTS, "head": head, "head_width": 8}
-    again = models.from_config(options)
+    config = options(case)
+    again = models.from_config(config)
     again.load_state_dict(load_file(tmp_path / "model.safetensors"), strict=True)
     picture = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(again.eval()(picture), network.eval()(picture))
-    assert options["name"] == name  # the config is not used up
+    assert config == options(case)  # the config is not used up
 
 
 @everyone
-def test_it_can_be_built_without_memory(name: str, head: str) -> None:
+def test_it_can_be_built_without_memory(case: str) -> None:
     with torch.device("meta"):
-        network = models.create(name, points=68, head=head)
+        network = models.from_config(options(case))
     assert all(p.is_meta for p in network.parameters())
-    assert network(torch.empty(2, 3, 128, 128, device="meta")).shape[0] == 2
-    assert models.parameters(network) > 1e6
+    assert network(torch.empty(2, 3, 64, 64, device="meta")).shape == expected(network, case, 2)
+    assert models.parameters(network) > 1e3
 
 
-@everyone
-def test_a_depth_is_a_depth(name: str, head: str) -> None:
+@pytest.mark.parametrize("head", heads.HEADS)
+def test_a_depth_is_a_depth(head: str) -> None:
     with torch.device("meta"):
-        counts = [models.parameters(models.create(name, points=POINTS, head=head, depth=d)) for d in (18, 34)]
+        counts = [models.parameters(create(head, depth=d)) for d in (18, 34)]
     assert counts[0] < counts[1]
 
 
 @pytest.mark.slow
 @everyone
-def test_onnx_gives_the_same(name: str, head: str, tmp_path: Path) -> None:
+def test_onnx_gives_the_same(case: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     runtime = pytest.importorskip("onnxruntime")
-    network = create(name, head).eval()
+    network = create(case, 32, 32).eval()
     file = tmp_path / "network.onnx"
     batch = {0: torch.export.Dim("batch", min=1, max=64)}
     with warnings.catch_warnings():
@@ -133,6 +154,11 @@ def test_onnx_gives_the_same(name: str, head: str, tmp_path: Path) -> None:
 def test_a_regression_head_starts_in_the_middle_of_the_picture() -> None:
     network = models.create("resnet", points=POINTS, head="regression").eval()
     assert (network(torch.randn(1, 3, 32, 32)) == 0.5).all()
+
+
+def test_simcc_has_two_bins_per_pixel_unless_told() -> None:
+    network = models.create("resnet", points=2, head="simcc", input_size=(32, 64)).eval()
+    assert network(torch.randn(1, 3, 32, 64)).shape == (1, 2 * 2 * 96)
 
 
 def test_layer_names_are_those_of_torchvision() -> None:
@@ -166,17 +192,24 @@ def test_imagenet_weights_fill_the_trunk(channels: int, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(
-    ("options", "says"),
+    ("config", "says"),
     [
-        ({"name": "resnett", "points": 1}, "unknown network 'resnett'; choose one of: resnet"),
+        ({"name": "resnett", "points": 1}, "unknown network 'resnett'; choose one of: resnet, unet"),
         ({"name": "resnet", "points": 1, "depth": 19}, "depth 19; choose one of: 18, 34"),
-        ({"name": "resnet", "points": 1, "head": "maps"}, "head 'maps'; choose one of: heatmap, regression"),
+        ({"name": "resnet", "points": 1, "head": "maps"}, "head 'maps'; choose one of: heatmap, regression, simcc"),
         ({"name": "resnet", "points": 0}, "must be positive"),
         ({"name": "resnet"}, "network resnet:.*points"),
         ({"name": "resnet", "points": 1, "width": 3}, "network resnet:.*width"),
+        ({"name": "resnet", "points": 1, "stride": 2}, "stride 2; choose one of: 16, 32, 4, 8"),
+        ({"name": "resnet", "points": 1, "head": "regression", "stride": 8}, "network resnet:.*stride"),
+        ({"name": "resnet", "points": 1, "head": "simcc"}, r"head simcc: input_size \(H, W\) is missing"),
+        (
+            {"name": "resnet", "points": 3, "head": "simcc", "input_size": [32, 32], "outputs": 7},
+            "head simcc: outputs must be a multiple of 3 points, got 7",
+        ),
         ({"points": 1}, "no name"),
     ],
 )
-def test_wrong_options_are_explained(options: dict[str, object], says: str) -> None:
+def test_wrong_options_are_explained(config: dict[str, object], says: str) -> None:
     with pytest.raises(ArgumentError, match=says):
-        models.from_config(options)
+        models.from_config(config)

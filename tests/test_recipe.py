@@ -131,7 +131,10 @@ def test_the_codec_learns_the_network_stride(file: Path) -> None:
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
-        (["codec={name: regression}"], "regression reads a vector, .* gives a heatmap; choose one of: soft_argmax"),
+        (
+            ["codec={name: regression}"],
+            "regression reads a vector, .* gives a heatmap; choose one of: argmax, dark",
+        ),
         (["network.head=regression"], "soft_argmax reads a heatmap, .* gives a vector; choose one of: regression"),
     ],
 )

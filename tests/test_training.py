@@ -14,9 +14,9 @@ pytest.importorskip("lightning", reason="needs the extra: pip install 'facekp[tr
 
 import torch
 
-from facekp import Detector, datasets, evaluate, schema
+from facekp import Detector, datasets, decoders, evaluate, hub, models, schema
 from facekp.errors import DatasetError, RecipeError
-from facekp.training import data, recipe, run
+from facekp.training import data, module, recipe, run
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,64 @@ def test_a_resumed_run_ends_as_one_left_alone(drawn: Path, tmp_path: Path) -> No
     )
     for key, value in first.items():
         torch.testing.assert_close(second[key], value, rtol=1e-4, atol=1e-5)
+
+
+STEPS = 100
+MAPS = {"name": "resnet", "head": "heatmap", "head_width": 64}
+CODECS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "argmax": (MAPS, {"sigma": 1.5, "quarter": True}),
+    "dark": (MAPS, {"sigma": 1.5}),
+    "offset": (MAPS, {"sigma": 1.5}),
+    "pip": (MAPS | {"stride": 32}, {}),
+    "regression": ({"name": "resnet", "head": "regression"}, {}),
+    "simcc": ({"name": "resnet", "head": "simcc", "head_width": 64}, {"sigma": 3.0}),
+    "soft_argmax": (MAPS, {}),
+    "udp": (MAPS, {"sigma": 1.5}),
+    "weighted_argmax": (MAPS, {"target": "disc", "radius": 2.0}),
+}
+
+
+@pytest.mark.parametrize("name", decoders.names())
+def test_every_codec_fits_a_network_that_its_config_builds_again(name: str, drawn: Path, tmp_path: Path) -> None:
+    network, codec = CODECS[name]
+    checked = recipe.check(values(drawn, network=network, codec={"name": name, **codec}), "test")
+    layout = schema.get("ibug68")
+    built, read = module.build(checked, 68, layout.mean_shape)
+    built.eval()
+    config = {"type": "keypoints", "name": name, "codec": read.to_config(), "licence": "none"}
+    config["network"] = module.network_options(checked, read, 68)
+    hub.save(tmp_path / name, built, config, half=False)
+    bundle = hub.load(tmp_path / name, kind="keypoints")
+    again = hub.network_of(lambda: models.from_config(bundle.config["network"]), bundle)
+    pictures = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        points, scores = read.decode(built(pictures))
+        results = decoders.from_config(bundle.config["codec"]).decode(again(pictures))
+    torch.testing.assert_close(results, (points, scores))
+    assert points.shape == (2, 68, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", decoders.names())
+def test_every_codec_teaches_a_network(name: str, drawn: Path) -> None:
+    """A network learns ten drawn faces by heart, to a mean error of 2 pixels of 64."""
+    network, codec = CODECS[name]
+    checked = recipe.check(values(drawn, network=network, codec={"name": name, **codec}), "test")
+    train, _ = data.split(checked.data)
+    crops = data.CropDataset(train, checked, "none")
+    images, points = (torch.stack(side) for side in zip(*(crops[i] for i in range(len(crops))), strict=True))
+    torch.manual_seed(0)
+    built, read = module.build(checked, 68, schema.get("ibug68").mean_shape)
+    optimizer = torch.optim.Adam(built.parameters())
+    pictures, target = module.normalize(images), read.encode(points)
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = 2e-3 * (1 - step / STEPS)
+        optimizer.zero_grad()
+        output = built(pictures)
+        torch.stack(list(read.loss(output, target).values())).sum().backward()
+        optimizer.step()
+    error = (read.decode(output)[0] - points).norm(dim=-1)
+    assert error[target["mask"]].mean() < 2
 
 
 @pytest.mark.slow

@@ -6,13 +6,48 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import ArgumentError, unknown_name
+from .argmax import Argmax
 from .base import Codec
+from .dark import Dark
+from .maps import GridCodec, HeatmapCodec
+from .offset import Offset
+from .pip import PIP
 from .regression import Regression
+from .simcc import SimCC
 from .soft_argmax import SoftArgmax
+from .udp import UDP
+from .weighted_argmax import WeightedArgmax
 
-__all__ = ["CODECS", "Codec", "Regression", "SoftArgmax", "create", "from_config", "names"]
+__all__ = [
+    "CODECS",
+    "PIP",
+    "UDP",
+    "Argmax",
+    "Codec",
+    "Dark",
+    "GridCodec",
+    "HeatmapCodec",
+    "Offset",
+    "Regression",
+    "SimCC",
+    "SoftArgmax",
+    "WeightedArgmax",
+    "create",
+    "from_config",
+    "names",
+]
 
-CODECS: dict[str, type[Codec]] = {"regression": Regression, "soft_argmax": SoftArgmax}
+CODECS: dict[str, type[Codec]] = {
+    "argmax": Argmax,
+    "dark": Dark,
+    "offset": Offset,
+    "pip": PIP,
+    "regression": Regression,
+    "simcc": SimCC,
+    "soft_argmax": SoftArgmax,
+    "udp": UDP,
+    "weighted_argmax": WeightedArgmax,
+}
 
 
 def names() -> list[str]:

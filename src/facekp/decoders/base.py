@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ArgumentError
+from .. import losses
+from ..errors import ArgumentError, unknown_name
 
 __all__ = ["Codec"]
 
 Size = tuple[int, int]
+
+#: Losses between points that any codec may take.
+POINT_LOSSES = ("l1", "mse", "rectified_wing", "smooth_l1", "soft_wing", "wing")
 
 
 class Codec(ABC):
@@ -24,14 +31,21 @@ class Codec(ABC):
             spread becomes a probability (see :meth:`score`); fitted after training.
     """
 
-    #: What the network's output must be: ``"heatmap"`` ``(N, K, h, w)`` or ``"vector"`` ``(N, 2 K)``.
+    #: What the network's output must be: ``"heatmap"`` ``(N, C, h, w)`` or ``"vector"`` ``(N, C)``;
+    #: C is :meth:`channels`.
     output: str = ""
     #: The key of this class in :data:`facekp.decoders.CODECS`.
     name: str = ""
+    #: Whether the constructor wants the schema's ``mean_shape``, which training then gives it.
+    uses_mean_shape: bool = False
 
     def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
         self.input_size = self.size(input_size, "input_size")
         self.calibration = calibration or {"slope": -4.0, "bias": [-14.0]}
+
+    def channels(self, points: int) -> int:
+        """How many channels (of a heatmap output) or numbers (of a vector) the network gives for ``points`` points."""
+        return points
 
     @abstractmethod
     def encode(self, points: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
@@ -61,6 +75,28 @@ class Codec(ABC):
     def to_config(self) -> dict[str, Any]:
         """Plain data that :func:`facekp.decoders.from_config` turns back into this codec."""
         return {"name": self.name, "input_size": list(self.input_size), "calibration": self.calibration}
+
+    @staticmethod
+    def loss_function(name: str, options: Mapping[str, Any], choices: Iterable[str]) -> Callable[..., Tensor]:
+        """A loss of :data:`facekp.losses.LOSSES` with its own arguments bound.
+
+        Args:
+            name: one of ``choices``.
+            options: the loss's own arguments.
+            choices: names that suit the codec.
+
+        Raises:
+            ArgumentError: another name (the choices are listed), or an option that the loss does not have.
+        """
+        if name not in choices:
+            raise unknown_name("loss", name, choices)
+        function = losses.LOSSES[name]
+        parameters = signature(function).parameters.values()
+        known = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"mask", "weight", "reduction"}
+        if wrong := sorted(set(options) - known):
+            has = ", ".join(sorted(known)) or "none"
+            raise ArgumentError(f"loss {name}: unknown option {', '.join(wrong)}; it has: {has}")
+        return partial(function, **options)
 
     @staticmethod
     def size(value: Size, argument: str) -> Size:

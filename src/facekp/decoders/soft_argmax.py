@@ -7,31 +7,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .. import heatmap, losses
+from .. import heatmap
 from ..errors import ArgumentError
-from .base import Codec, Size
+from .base import POINT_LOSSES, Size
+from .maps import LINKS, GridCodec
 
 __all__ = ["SoftArgmax"]
 
+OF_LOGITS = tuple(name for name, link in LINKS.items() if link == "softmax")
+OF_PROBABILITY = ("dsnt_regulariser", "star")  # these draw no map: they compare with the point
 
-class SoftArgmax(Codec):
+
+class SoftArgmax(GridCodec):
     """Heatmap logits, read by the expectation of their spatial softmax.
 
     Sun et al., "Integral Human Pose Regression", ECCV 2018.  The loss is the
     cross-entropy to a Gaussian of the same sum (which gives every cell a
     gradient and keeps the map narrow, cf. Nibali et al., "Numerical Coordinate
     Regression with Convolutional Neural Networks", 2018) plus the L1 distance of
-    the expectation in heatmap pixels (which makes it sub-pixel).
+    the expectation in heatmap pixels (which makes it sub-pixel).  The spread of a
+    point is the standard deviation of its softmax.
 
     Args:
         input_size: ``(H, W)`` of the input.
         heatmap_size: ``(H, W)`` of the network's maps.
         sigma: of the target Gaussian, in heatmap pixels.
-        point_weight: weight of the L1 part.
+        point_weight: weight of the points' part of the loss.
+        temperature: divides the logits before the softmax.
+        loss: of the map: ``heatmap_cross_entropy``, ``heatmap_kl``, ``heatmap_js``,
+            ``dsnt_regulariser`` or ``star``.
+        heatmap_weight: weight of that part; 0 learns by the points alone.
+        point_loss: of the points, in heatmap pixels: ``l1``, ``smooth_l1``, ``wing``, ...
+        loss_options: the map's loss's own arguments.
+        point_loss_options: the points' loss's own arguments.
         calibration: see :class:`Codec`.
+
+    Raises:
+        ArgumentError: an option is out of its range or choices.
     """
 
-    output = "heatmap"
     name = "soft_argmax"
 
     def __init__(
@@ -41,59 +55,63 @@ class SoftArgmax(Codec):
         sigma: float = 1.0,
         point_weight: float = 1.0,
         calibration: dict[str, Any] | None = None,
+        *,
+        temperature: float = 1.0,
+        loss: str = "heatmap_cross_entropy",
+        heatmap_weight: float = 1.0,
+        point_loss: str = "l1",
+        loss_options: dict[str, Any] | None = None,
+        point_loss_options: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(input_size, calibration)
-        height, width = self.size(heatmap_size, "heatmap_size")
-        if self.input_size[0] * width != self.input_size[1] * height:
-            raise ArgumentError(
-                f"heatmap_size {heatmap_size} must have the shape of input_size {self.input_size} at some stride"
-            )
-        if sigma <= 0:
-            raise ArgumentError(f"sigma must be positive, got {sigma}")
-        self.heatmap_size: Size = (height, width)
-        self.stride = self.input_size[0] / height
-        self.sigma, self.point_weight = float(sigma), float(point_weight)
+        super().__init__(input_size, heatmap_size, calibration)
+        if not (sigma > 0 and temperature > 0):
+            raise ArgumentError(f"sigma must be positive, and temperature too, got {sigma} and {temperature}")
+        self.sigma, self.temperature = float(sigma), float(temperature)
+        self.point_weight, self.heatmap_weight = float(point_weight), float(heatmap_weight)
+        self.loss_name, self.loss_options = loss, dict(loss_options or {})
+        self.point_loss_name, self.point_loss_options = point_loss, dict(point_loss_options or {})
+        bound = ({"sigma": self.sigma} if loss == "dsnt_regulariser" else {}) | self.loss_options
+        self._heatmap_loss = self.loss_function(loss, bound, (*OF_LOGITS, *OF_PROBABILITY))
+        self._point_loss = self.loss_function(point_loss, self.point_loss_options, POINT_LOSSES)
 
     def to_config(self) -> dict[str, Any]:
         return super().to_config() | {
-            "heatmap_size": list(self.heatmap_size),
             "sigma": self.sigma,
             "point_weight": self.point_weight,
+            "temperature": self.temperature,
+            "loss": self.loss_name,
+            "heatmap_weight": self.heatmap_weight,
+            "point_loss": self.point_loss_name,
+            "loss_options": self.loss_options,
+            "point_loss_options": self.point_loss_options,
         }
 
     def encode(self, points: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """→ ``heatmap`` ``(N, K, h, w)`` summing to 1 (empty where masked), ``points``, ``mask``."""
-        maps, inside = heatmap.gaussian(points, self.heatmap_size, self.sigma, self.stride, normalize="sum")
-        known = self.known(points, mask) & inside
-        return {"heatmap": maps * known[..., None, None], "points": points, "mask": known}
+        centre, known = self._centres(points, mask)
+        maps, _ = heatmap.gaussian(centre, self.heatmap_size, self.sigma, normalize="sum")
+        return {"heatmap": maps, "points": points, "mask": known}
 
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        probability = heatmap.spatial_softmax(self._check(output).float())
-        mean = heatmap.expectation(probability)
-        return heatmap.to_input(mean, self.stride), self.score(self._log_spread(probability, mean))
+        mean, spread = heatmap.soft_argmax(self._check(output), self.temperature)
+        return self.to_input(mean), self.score(self._log_spread(spread))
 
     def log_spread(self, output: Tensor) -> Tensor:
-        probability = heatmap.spatial_softmax(self._check(output).float())
-        return self._log_spread(probability, heatmap.expectation(probability))
+        return self._log_spread(heatmap.soft_argmax(self._check(output), self.temperature)[1])
 
-    def _log_spread(self, probability: Tensor, mean: Tensor) -> Tensor:
-        side = max(self.heatmap_size)
-        return torch.log(heatmap.spread(probability, mean) / side + 1e-4)
+    def _log_spread(self, spread: Tensor) -> Tensor:
+        return torch.log(spread / max(self.heatmap_size) + 1e-4)
 
     def ideal_output(self, target: dict[str, Tensor]) -> Tensor:
-        """The logarithm of the target maps: their softmax is the target."""
-        return torch.log(target["heatmap"].clamp_min(1e-30))
+        """The logarithm of the target maps, times the temperature: their softmax is the target."""
+        return torch.log(target["heatmap"].clamp_min(1e-30)) * self.temperature
 
     def loss(self, output: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits, mask = self._check(output).float(), target["mask"]
-        mean = heatmap.expectation(heatmap.spatial_softmax(logits))
-        goal = heatmap.to_heatmap(target["points"], self.stride)
+        logits, mask = self._check(output) / self.temperature, target["mask"]
+        probability = heatmap.spatial_softmax(logits)
+        mean, goal = heatmap.expectation(probability), self.to_map(target["points"])
+        pair = (logits, target["heatmap"]) if self.loss_name in OF_LOGITS else (probability, goal)
         return {
-            "heatmap": losses.cross_entropy(logits, target["heatmap"], mask),
-            "points": self.point_weight * losses.l1(mean, goal, mask),
+            "heatmap": self.heatmap_weight * self._heatmap_loss(*pair, mask=mask),
+            "points": self.point_weight * self._point_loss(mean, goal, mask=mask),
         }
-
-    def _check(self, output: Tensor) -> Tensor:
-        if output.ndim != 4 or tuple(output.shape[-2:]) != self.heatmap_size:
-            raise ArgumentError(f"soft_argmax: expected output (N, K, {self.heatmap_size}), got {tuple(output.shape)}")
-        return output

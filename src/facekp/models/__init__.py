@@ -9,10 +9,11 @@ from torch import nn
 
 from ..errors import ArgumentError, unknown_name
 from .resnet import ResNet
+from .unet import UNet
 
-__all__ = ["NETWORKS", "ResNet", "create", "from_config", "names", "parameters"]
+__all__ = ["NETWORKS", "ResNet", "UNet", "create", "from_config", "names", "parameters"]
 
-NETWORKS: dict[str, type[nn.Module]] = {"resnet": ResNet}
+NETWORKS: dict[str, type[nn.Module]] = {"resnet": ResNet, "unet": UNet}
 
 
 def names() -> list[str]:

@@ -7,14 +7,13 @@ than a face takes to find.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, HubError, unknown_name
+from .heads import HEADS, initialise
 
-__all__ = ["HEADS", "BasicBlock", "HeatmapHead", "RegressionHead", "ResNet", "Trunk"]
+__all__ = ["BasicBlock", "ResNet", "Trunk"]
 
 DEPTHS: dict[int, tuple[int, int, int, int]] = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
@@ -56,7 +55,7 @@ class Trunk(nn.Module):
             rest = [BasicBlock(outside, outside) for _ in range(blocks - 1)]
             self.add_module(f"layer{i + 1}", nn.Sequential(first, *rest))
             inside = outside
-        _initialise(self)
+        initialise(self)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
@@ -87,66 +86,19 @@ class Trunk(nn.Module):
         self.load_state_dict(state)
 
 
-class HeatmapHead(nn.Module):
-    """Top-down fusion of the four stages to ``points`` maps at stride 4.
-
-    Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017.
-    """
-
-    output = "heatmap"
-    stride = 4
-
-    def __init__(self, channels: tuple[int, ...], points: int, width: int = 128) -> None:
-        super().__init__()
-        self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in channels)
-        self.lateral_norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in channels)
-        self.fuse = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in channels[:-1])
-        self.fuse_norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in channels[:-1])
-        self.maps = nn.Conv2d(width, points, 1)
-        _initialise(self)
-        nn.init.normal_(self.maps.weight, std=0.01)
-
-    def forward(self, stages: list[Tensor]) -> Tensor:
-        sides = [norm(lateral(x)) for x, lateral, norm in zip(stages, self.laterals, self.lateral_norms, strict=True)]
-        top = torch.relu(sides[-1])
-        for i in range(len(stages) - 2, -1, -1):
-            up = nn.functional.interpolate(top, size=sides[i].shape[-2:], mode="bilinear", align_corners=False)
-            top = torch.relu(up + sides[i])
-            top = torch.relu(self.fuse_norms[i](self.fuse[i](top)))
-        maps: Tensor = self.maps(top)
-        return maps
-
-
-class RegressionHead(nn.Module):
-    """Global average, then two fully connected layers: ``2 * points`` normalised coordinates."""
-
-    output = "vector"
-    stride = None
-
-    def __init__(self, channels: tuple[int, ...], points: int, width: int = 256) -> None:
-        super().__init__()
-        self.fc1 = nn.Linear(channels[-1], width)
-        self.fc2 = nn.Linear(width, 2 * points)
-        nn.init.zeros_(self.fc2.weight)
-        nn.init.constant_(self.fc2.bias, 0.5)  # start in the middle of the picture
-
-    def forward(self, stages: list[Tensor]) -> Tensor:
-        x = stages[-1].mean((-2, -1))
-        out: Tensor = self.fc2(torch.relu(self.fc1(x)))
-        return out
-
-
-HEADS: dict[str, type[HeatmapHead] | type[RegressionHead]] = {"heatmap": HeatmapHead, "regression": RegressionHead}
-
-
 class ResNet(nn.Module):
     """A ResNet trunk and a head.
 
     Args:
         points: number of keypoints K.
         depth: 18 or 34.
-        head: ``"heatmap"``: ``(N, K, H / 4, W / 4)`` logits; ``"regression"``: ``(N, 2 K)``.
+        head: ``"heatmap"``: maps ``(N, K, H / stride, W / stride)``; ``"regression"``: ``(N, 2 K)``;
+            ``"simcc"``: ``(N, K L)``, L bins of columns and rows.
         head_width: channels of the head.
+        outputs: how many maps or numbers, where a codec wants others than those
+            (:meth:`facekp.decoders.Codec.channels`).
+        stride: of the head's maps: 4, 8, 16 or 32; by default 4 (``heatmap`` and ``simcc``).
+        input_size: ``(H, W)`` of the input (``simcc`` only, which needs it).
         in_channels: 3 for RGB, 1 for grey.
         pretrained: start from torchvision's ImageNet weights (a download).
 
@@ -162,6 +114,9 @@ class ResNet(nn.Module):
         depth: int = 18,
         head: str = "heatmap",
         head_width: int | None = None,
+        outputs: int | None = None,
+        stride: int | None = None,
+        input_size: tuple[int, int] | None = None,
         in_channels: int = 3,
         pretrained: bool = False,
     ) -> None:
@@ -173,8 +128,8 @@ class ResNet(nn.Module):
         self.trunk = Trunk(depth, in_channels)
         if pretrained:
             self.trunk.load_imagenet(depth)
-        width: dict[str, Any] = {} if head_width is None else {"width": head_width}
-        self.head = HEADS[head](Trunk.channels, points, **width)
+        given = {"width": head_width, "outputs": outputs, "stride": stride, "input_size": input_size}
+        self.head = HEADS[head](Trunk.channels, points, **{k: v for k, v in given.items() if v is not None})
         self.output = self.head.output
         self.stride = self.head.stride
         self.in_channels = in_channels
@@ -182,9 +137,3 @@ class ResNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.trunk(x))
         return out
-
-
-def _initialise(module: nn.Module) -> None:
-    for m in module.modules():
-        if isinstance(m, nn.Conv2d):
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")

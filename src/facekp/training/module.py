@@ -14,19 +14,53 @@ from ..schema import KeypointSchema
 from .averaged import AveragedModule
 from .recipe import KeypointRecipe
 
-__all__ = ["KeypointModule", "build"]
+__all__ = ["KeypointModule", "build", "network_options"]
 
 MEAN, STD = 127.5, 64.0  # pixels → about [-2, 2]; travels in config.json
 
 
-def build(recipe: KeypointRecipe, points: int) -> tuple[torch.nn.Module, decoders.Codec]:
+def build(recipe: KeypointRecipe, points: int, mean_shape: Any = None) -> tuple[torch.nn.Module, decoders.Codec]:
     """The recipe's network and codec, checked to fit each other.
+
+    Args:
+        recipe: whose ``network`` and ``codec`` are built.
+        points: number of keypoints K.
+        mean_shape: ``(K, 2)``, for codecs that want it.
 
     Raises:
         RecipeError: naming the key that does not fit.
     """
-    network = models.from_config({"points": points, **recipe.network})
-    gives = getattr(network, "output", None)
+    codec = _codec(recipe, points, mean_shape)
+    return models.from_config(network_options(recipe, codec, points)), codec
+
+
+def network_options(recipe: KeypointRecipe, codec: decoders.Codec, points: int) -> dict[str, Any]:
+    """All that :func:`facekp.models.from_config` needs for a network that gives what the codec reads.
+
+    Raises:
+        RecipeError: the codec reads another number of points.
+    """
+    try:
+        outputs = codec.channels(points)
+    except ArgumentError as error:
+        raise RecipeError(f"codec: {error}") from None
+    options = _described(recipe, points)
+    usual = points if codec.output == "heatmap" else 2 * points
+    return options if outputs == usual else options | {"outputs": outputs}
+
+
+def _described(recipe: KeypointRecipe, points: int) -> dict[str, Any]:
+    options: dict[str, Any] = {"points": points, **recipe.network}
+    if options.get("head") == "simcc":
+        options.setdefault("input_size", list(recipe.crop.size))
+    return options
+
+
+def _codec(recipe: KeypointRecipe, points: int, mean_shape: Any) -> decoders.Codec:
+    described = _described(recipe, points)
+    with torch.device("meta"):  # only to ask what it gives, and at which stride
+        sketch = models.from_config({k: v for k, v in described.items() if k != "pretrained"})
+    gives, stride = getattr(sketch, "output", None), getattr(sketch, "stride", None)
     kind = decoders.CODECS.get(str(recipe.codec["name"]))
     if kind is not None and gives is not None and kind.output != gives:
         fits = [name for name, codec in decoders.CODECS.items() if codec.output == gives]
@@ -35,14 +69,15 @@ def build(recipe: KeypointRecipe, points: int) -> tuple[torch.nn.Module, decoder
             f"choose one of: {', '.join(fits)}"
         )
     options: dict[str, Any] = {"input_size": recipe.crop.size, **recipe.codec}
-    stride = getattr(network, "stride", None)
+    if kind is not None and kind.uses_mean_shape and mean_shape is not None:
+        options.setdefault("mean_shape", mean_shape)
     if stride is not None:
         height, width = recipe.crop.size
         if height % 32 or width % 32:
             raise RecipeError(f"crop.size: {recipe.crop.size} must be multiples of 32 for a heatmap head")
         options.setdefault("heatmap_size", (height // stride, width // stride))
     try:
-        return network, decoders.from_config(options)
+        return decoders.from_config(options)
     except ArgumentError as error:
         raise RecipeError(f"codec: {error}") from None
 
@@ -56,7 +91,7 @@ class KeypointModule(AveragedModule):
     """Trains a keypoint network; validates by NME."""
 
     def __init__(self, recipe: KeypointRecipe, schema: KeypointSchema) -> None:
-        network, codec = build(recipe, len(schema))
+        network, codec = build(recipe, len(schema), schema.mean_shape)
         super().__init__(recipe, network)
         self.schema, self.codec = schema, codec
         self.errors: list[np.ndarray[Any, Any]] = []

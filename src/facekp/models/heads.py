@@ -1,0 +1,141 @@
+"""Heads: what turns a trunk's stages into maps or numbers.
+
+A trunk gives its stages at strides 4, 8, 16 and 32, finest first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import ArgumentError, unknown_name
+
+__all__ = ["HEADS", "HeatmapHead", "RegressionHead", "SimCCHead"]
+
+STRIDES = (4, 8, 16, 32)
+
+
+class HeatmapHead(nn.Module):
+    """Top-down fusion of the stages to maps; at stride 32 there is nothing to fuse, only the last stage.
+
+    Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017.
+
+    Args:
+        channels: of the four stages.
+        points: number of keypoints K.
+        width: channels inside the head.
+        outputs: number of maps; None is K.
+        stride: input pixels per map pixel: 4, 8, 16 or 32.
+    """
+
+    output = "heatmap"
+
+    def __init__(
+        self, channels: tuple[int, ...], points: int, *, width: int = 128, outputs: int | None = None, stride: int = 4
+    ) -> None:
+        super().__init__()
+        if stride not in STRIDES:
+            raise unknown_name("stride", stride, STRIDES)
+        self.stride, self.first = stride, STRIDES.index(stride)
+        used = channels[self.first :]
+        self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in used)
+        self.lateral_norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in used)
+        self.fuse = nn.ModuleList(nn.Conv2d(width, width, 3, 1, 1, bias=False) for _ in used[:-1])
+        self.fuse_norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in used[:-1])
+        self.maps = nn.Conv2d(width, outputs or points, 1)
+        initialise(self)
+        nn.init.normal_(self.maps.weight, std=0.01)
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        pairs = zip(self.laterals, self.lateral_norms, stages[self.first :], strict=True)
+        sides = [norm(lateral(x)) for lateral, norm, x in pairs]
+        top = torch.relu(sides[-1])
+        for i in range(len(sides) - 2, -1, -1):
+            up = nn.functional.interpolate(top, size=sides[i].shape[-2:], mode="bilinear", align_corners=False)
+            top = torch.relu(up + sides[i])
+            top = torch.relu(self.fuse_norms[i](self.fuse[i](top)))
+        maps: Tensor = self.maps(top)
+        return maps
+
+
+class RegressionHead(nn.Module):
+    """Global average, then two fully connected layers.
+
+    Args:
+        channels: of the four stages.
+        points: number of keypoints K.
+        width: numbers between the two layers.
+        outputs: how many numbers; None is the ``2 K`` normalised coordinates.
+    """
+
+    output = "vector"
+    stride = None
+
+    def __init__(self, channels: tuple[int, ...], points: int, *, width: int = 256, outputs: int | None = None) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(channels[-1], width)
+        self.fc2 = nn.Linear(width, outputs or 2 * points)
+        nn.init.zeros_(self.fc2.weight)
+        nn.init.constant_(self.fc2.bias, 0.5)  # coordinates start in the middle of the picture
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        x = stages[-1].mean((-2, -1))
+        out: Tensor = self.fc2(torch.relu(self.fc1(x)))
+        return out
+
+
+class SimCCHead(nn.Module):
+    """One map per point, and one linear layer from its pixels to the bins, shared by all points.
+
+    Li et al., "SimCC", ECCV 2022, figure 2.
+
+    Args:
+        channels: of the four stages.
+        points: number of keypoints K.
+        input_size: ``(H, W)`` of the input: the linear layer needs it.
+        width: channels inside the head.
+        outputs: ``K L``, L bins of columns and rows; None is two bins per pixel.
+        stride: of the maps: 4, 8, 16 or 32.
+
+    Raises:
+        ArgumentError: there is no input_size, or outputs is no multiple of K.
+    """
+
+    output = "vector"
+    stride = None
+
+    def __init__(
+        self,
+        channels: tuple[int, ...],
+        points: int,
+        *,
+        input_size: tuple[int, int] | None = None,
+        width: int = 128,
+        outputs: int | None = None,
+        stride: int = 4,
+    ) -> None:
+        super().__init__()
+        if input_size is None:
+            raise ArgumentError("head simcc: input_size (H, W) is missing")
+        height, width_of_input = (int(side) for side in input_size)
+        bins, rest = divmod(outputs, points) if outputs else (2 * (height + width_of_input), 0)
+        if rest:
+            raise ArgumentError(f"head simcc: outputs must be a multiple of {points} points, got {outputs}")
+        self.maps = HeatmapHead(channels, points, width=width, stride=stride)
+        self.bins = nn.Linear(-(-height // stride) * -(-width_of_input // stride), bins)
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        out: Tensor = self.bins(self.maps(stages).flatten(2))
+        return out.flatten(1)
+
+
+HEADS: dict[str, Any] = {"heatmap": HeatmapHead, "regression": RegressionHead, "simcc": SimCCHead}
+
+
+def initialise(module: nn.Module) -> None:
+    """He's normal initialisation of all convolutions."""
+    for m in module.modules():
+        if isinstance(m, nn.Conv2d):
+            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
