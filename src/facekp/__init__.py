@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         losses,
         metrics,
         models,
+        predict,
         schema,
         transforms,
     )
@@ -47,6 +48,7 @@ __all__ = [
     "losses",
     "metrics",
     "models",
+    "predict",
     "schema",
     "transforms",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from . import geometry, metrics
+from . import metrics
 from ._version import __version__
 from .decoders import calibration
 from .detector import Detector
 from .errors import ArgumentError
-from .face import Face
+from .predict import keypoints
 from .sample import Sample
 
 __all__ = ["MISSED", "Report", "evaluate"]
@@ -112,7 +112,7 @@ def evaluate(
         )
     by = normalizer or metrics.default_normalizer(schema)
     truth = np.stack([s.keypoints for s in samples])
-    points, scores = _predict(detector, samples, boxes, batch_size)
+    points, scores = keypoints(detector, samples, boxes=boxes, batch_size=batch_size)
     point_errors = metrics.point_errors(points, truth, schema, by)
     errors = metrics.nme(points, truth, schema, by)
     lost = np.isnan(points).all((1, 2))
@@ -142,33 +142,6 @@ def evaluate(
             "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         },
     )
-
-
-def _predict(detector: Detector, samples: Sequence[Sample], boxes: str, batch_size: int) -> tuple[Array, Array]:
-    """Points ``(N, K, 2)`` and scores ``(N, K)``, NaN where no face was found."""
-    if boxes not in ("labelled", "found"):
-        raise ArgumentError(f"boxes: expected 'labelled' or 'found', got {boxes!r}")
-    given = (s.box[None] for s in samples) if boxes == "labelled" else None
-    results = detector.stream(_pictures(samples), boxes=given, batch_size=batch_size)
-    k = len(detector.schema)
-    points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
-    for i, (sample, faces) in enumerate(zip(samples, results, strict=True)):
-        face = _best(faces, sample.box) if isinstance(faces, list) else None
-        if face is not None:
-            points[i], scores[i] = face.keypoints, face.scores
-    return points, scores
-
-
-def _pictures(samples: Sequence[Sample]) -> Iterator[Array]:
-    return (s.image for s in samples)
-
-
-def _best(faces: list[Face], box: Array) -> Face | None:
-    """The face of highest IoU with the labelled box, None when none touches it."""
-    if not faces:
-        return None
-    overlap = geometry.iou(np.stack([f.box for f in faces]), box[None])[:, 0]
-    return faces[int(overlap.argmax())] if overlap.max() > 0 else None
 
 
 def _bootstrap(errors: Array, draws: int = 2000) -> tuple[float, float]:
