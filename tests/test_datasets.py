@@ -61,6 +61,8 @@ def test_every_kind_of_header_is_read_and_counts_from_one(pts: Path, text: str) 
         ("n_points: 2\n{\n1 1\n2\n}\n", r"face\.pts:4: expected 2 numbers, found 1"),
         ("n_points: 2\n{\n1 1 1\n2 2\n}\n", r"face\.pts:3: expected 2 numbers, found 3"),
         ("version: 1\nn_points: many\n{\n}\n", r"face\.pts:2: expected 1 numbers, found 'many'"),
+        ("{\n1 1\ninf 2\n}\n", r"face\.pts: a coordinate is infinite"),
+        ("{\n1 1\nnan 2\n}\n", r"face\.pts: point 1 \(from 0\) has x or y, but not both"),
         ("n_points: nan\n{\n1 1\n2 2\n}\n", "its header says nan"),
         ("n_points: 1e999\n{\n1 1\n2 2\n}\n", "its header says inf"),
         ("n_points: 2.5\n{\n1 1\n2 2\n}\n", "its header says 2.5"),
@@ -146,6 +148,25 @@ def test_xml_by_hand(tmp_path: Path) -> None:
 def test_wrong_xml_is_named(tmp_path: Path, box: str, says: str) -> None:
     with pytest.raises(DatasetError, match=says):
         DlibXML(write(tmp_path, box))
+
+
+@pytest.mark.parametrize(
+    ("declared", "bytes_of"), [("ISO-8859-1", "latin-1"), ("ISO-8859-1", "utf-8"), ("UTF-8", "utf-8"), ("utf-16",) * 2]
+)
+def test_xml_of_any_encoding(tmp_path: Path, declared: str, bytes_of: str) -> None:
+    path = tmp_path / "labels.xml"
+    (tmp_path / "Zoë.png").touch()
+    box = BOX.format("", PART.format("00", 3, 4))
+    text = f"<?xml version='1.0' encoding='{declared}'?><d><image file='Zoë.png'>{box}</image></d>"
+    path.write_bytes(text.encode(bytes_of))
+    assert DlibXML(path)[0].meta["name"] == "Zoë.png"
+
+
+def test_xml_of_no_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "labels.xml"
+    path.write_bytes("<?xml version='1.0' encoding='none-such'?><d file='Zoë'/>".encode("latin-1"))
+    with pytest.raises(DatasetError, match=r"labels\.xml: this XML file is not utf-8-sig or none-such"):
+        DlibXML(path)
 
 
 def test_damaged_xml_is_named_with_its_line(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from facekp import datasets, finder, hub
+from facekp import datasets, detector, finder, hub
 from facekp.datasets.frames import face_points
 from facekp.errors import DatasetError, RecipeError
 from facekp.finder.targets import FACE, IGNORE, NOTHING
@@ -75,7 +75,7 @@ def test_recipe_to_finder(root: Path, tmp_path: Path) -> None:
     bundle = hub.load(folder, kind="finder")
     assert set(bundle.config["metrics"]) >= {"recall", "iou", "ap", "false", "false_without_faces"}
     assert bundle.config["metrics"]["frames"] == 2
-    found = finder.FaceFinder.from_config(bundle.config, bundle.state)([np.zeros((50, 60, 3), np.uint8)], min_score=0.0)
+    found = detector.load_finder(folder)([np.zeros((50, 60, 3), np.uint8)], min_score=0.0)
     assert len(found) == 1
     held = (tmp_path / "run/validation.txt").read_text().split("\n")
     assert "lfpw/trainset/image_0004.jpg" in held

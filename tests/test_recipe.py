@@ -66,8 +66,10 @@ def test_overrides_reach_any_depth(file: Path) -> None:
             "schedule.name=step",
             "precision=bf16-mixed",
             " data.root = ../faces ",
+            'licence="1e5"',  # quoted: text, whatever it looks like
         ],
     )
+    assert loaded.licence == "1e5"
     assert loaded.optimizer.lr == 3e-4
     assert loaded.epochs == 7
     assert loaded.crop.size == (32, 96)

@@ -204,3 +204,73 @@ def test_the_cache_changes_no_crop(drawn: Path) -> None:
     np.testing.assert_allclose(points, geometry.apply(matrix, train[0].keypoints), atol=1e-3)
     direct = geometry.warp(train[0].image, matrix, (64, 64)).transpose(2, 0, 1)
     assert np.abs(crop.numpy().astype(int) - direct).mean() < 4
+
+
+# ---------------------------------------------------------------- packed caches
+
+
+def pack(root: Path, path: Path, **options: Any) -> datasets.Packed:
+    return datasets.pack(datasets.create("300w", root=root, split="lfpw/trainset"), path, **options)
+
+
+def from_pack(root: Path, path: Path, **changes: Any) -> dict[str, Any]:
+    sets = [{"name": "packed", "path": path.name}]
+    return values(root, **changes) | {
+        "data": {"root": str(path.parent), "sets": sets, "validation": str(root / "validation.txt")}
+    }
+
+
+def test_a_packed_cache_gives_the_crops_that_the_pictures_give(drawn: Path, tmp_path: Path) -> None:
+    plain = recipe.check(values(drawn, augment="strong"), "test")
+    pack(drawn, tmp_path / "train.fkp", side=plain.data.cache_side, scale=plain.data.cache_scale)
+    packed = recipe.check(from_pack(drawn, tmp_path / "train.fkp", augment="strong"), "test")
+    for ours, theirs in zip(data.split(plain.data), data.split(packed.data), strict=True):
+        assert [s.meta["name"] for s in ours] == [s.meta["name"] for s in theirs]
+        first, second = data.CropDataset(ours, plain, "strong", 1), data.CropDataset(theirs, packed, "strong", 1)
+        for epoch in range(3):
+            first.epoch = second.epoch = epoch
+            for index in range(len(first)):
+                assert all(torch.equal(a, b) for a, b in zip(first[index], second[index], strict=True))
+
+
+def test_packed_faces_stay_in_their_file(drawn: Path, tmp_path: Path) -> None:
+    packed = pack(drawn, tmp_path / "train.fkp")
+    checked = recipe.check(from_pack(drawn, tmp_path / "train.fkp"), "test")
+    crops = data.CropDataset(list(packed), checked, "none")
+    assert np.shares_memory(crops.samples[0].image, packed[0].image)
+
+
+def test_whole_pictures_are_packed_for_whole_crops(drawn: Path, tmp_path: Path) -> None:
+    crop = {"size": [64, 64], "box": "full", "scale": 1.0}
+    plain = recipe.check(values(drawn, crop=crop), "test")
+    packed = pack(drawn, tmp_path / "train.fkp", box="full")
+    ours = data.CropDataset(data.split(plain.data)[0], plain, "none")
+    theirs = data.CropDataset([s for s in packed if s.subject in {o.subject for o in ours.samples}], plain, "none")
+    assert torch.equal(ours[3][0], theirs[3][0])
+
+
+def test_a_run_from_a_packed_cache(drawn: Path, tmp_path: Path) -> None:
+    pack(drawn, tmp_path / "train.fkp", side=96)
+    folder = run.fit(recipe.check(from_pack(drawn, tmp_path / "train.fkp", epochs=1), "test"), tmp_path / "run")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    assert config["training_data"][0].startswith("300-W lfpw/trainset without the validation list ")
+    assert config["metrics"][0]["faces"] == 2
+
+
+def test_a_cache_that_lacks_what_the_crop_takes_is_an_error(
+    drawn: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pack(drawn, tmp_path / "train.fkp", side=32, scale=1.2)
+
+    def load(**crop: Any) -> None:
+        changed = from_pack(drawn, tmp_path / "train.fkp", crop={"size": [64, 64], "scale": 1.2} | crop)
+        data.keypoint_loaders(recipe.check(changed, "test"))
+
+    with pytest.raises(RecipeError, match=r"crop\.scale: 1\.3 takes more .* 1\.2 times .*--scale 2\.6"):
+        load(scale=1.3)
+    with pytest.raises(RecipeError, match=r"crop\.box: full needs whole pictures.*--box full"):
+        load(box="full")
+    assert not caplog.records
+    load()
+    assert "enlarged from 32 to the crop's 64 pixels" in caplog.text
+    assert "get black edges; run  facekp pack  again with --scale 2.4" in caplog.text

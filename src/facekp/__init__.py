@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         models,
         plots,
         pose,
+        predict,
         schema,
         transforms,
     )
@@ -51,6 +52,7 @@ __all__ = [
     "models",
     "plots",
     "pose",
+    "predict",
     "schema",
     "transforms",
 ]

@@ -20,7 +20,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FacekpError
-from . import convert, detect, evaluate, models, train
+from . import convert, detect, evaluate, inspect, models, pack, predict, train
 
 __all__ = ["app", "main"]
 
@@ -63,7 +63,10 @@ def options(
 app.command("detect")(detect.detect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
+app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
+app.command("pack")(pack.pack)
 app.command("models")(models.models)
 
 

@@ -18,6 +18,8 @@ from .ibug300w import IBUG300W
 from .imm import IMM, IMMFrontal
 from .kaggle import KaggleFacialKeypoints, KaggleTest
 from .kaggle_out import kaggle_rmse, write_kaggle, write_submission
+from .packed import Packed, PackedSample
+from .packed_write import pack
 from .pts import read_pts, write_pts
 from .split import concat, split_by
 from .udacity import UdacityKeypoints
@@ -38,6 +40,8 @@ __all__ = [
     "IMMFrontal",
     "KaggleFacialKeypoints",
     "KaggleTest",
+    "Packed",
+    "PackedSample",
     "PtsFolder",
     "SampleSet",
     "UdacityKeypoints",
@@ -46,6 +50,7 @@ __all__ = [
     "create",
     "kaggle_rmse",
     "names",
+    "pack",
     "read_asf",
     "read_pts",
     "split_by",
@@ -71,6 +76,7 @@ DATASETS: dict[str, Callable[..., SampleSet]] = {
     "imm": IMM,
     "imm_frontal": IMMFrontal,
     "kaggle": KaggleFacialKeypoints,
+    "packed": Packed,
     "pts": PtsFolder,
     "udacity": UdacityKeypoints,
     "wflw": WFLW,

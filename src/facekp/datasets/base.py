@@ -69,7 +69,7 @@ class SampleSet(Sequence[Sample]):
     """Labelled faces in a fixed order; pictures are read when asked for.
 
     Args:
-        samples: the faces, all with this schema.
+        samples: the faces, all with this schema; a list is copied, another sequence is asked for each face.
         schema: what their points are.
         name: for messages and reports.
         skipped: why a reader left faces out (``on_error="skip"``); one warning counts them and shows the first.
@@ -79,7 +79,8 @@ class SampleSet(Sequence[Sample]):
     def __init__(
         self, samples: Sequence[Sample], schema: KeypointSchema, name: str, skipped: Sequence[DatasetError] = ()
     ) -> None:
-        self.samples, self.schema, self.name = list(samples), schema, name
+        self.samples: Sequence[Sample] = list(samples) if isinstance(samples, list) else samples
+        self.schema, self.name = schema, name
         self.skipped: list[DatasetError] = list(skipped)
         if skipped:
             log.warning("%s: %d left out, %d read; the first: %s", name, len(skipped), len(self.samples), skipped[0])

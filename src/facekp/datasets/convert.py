@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import schema as schemas
 from ..errors import ArgumentError, unknown_name
@@ -16,13 +15,14 @@ from .base import SampleSet
 from .beside import write_asf_folder, write_pts_folder
 from .coco import write_coco
 from .dlib_xml import write_dlib_xml
-from .folder import SCHEMA, write_folder
+from .folder import write_folder
 from .kaggle_out import write_kaggle
 from .layout import read_schema
+from .opening import BY_ENDING, guess, open_set
 from .split import concat
 from .wflw import write_wflw
 
-__all__ = ["TARGETS", "convert", "guess"]
+__all__ = ["TARGETS", "convert", "guess", "planned", "write"]
 
 log = logging.getLogger(__name__)
 
@@ -52,34 +52,6 @@ TARGETS: dict[str, Target] = {
     "pts": Target(write_pts_folder, boxes=False),
     "wflw": Target(write_wflw, schema="wflw98"),
 }
-_BY_ENDING = {".xml": "dlib_xml", ".json": "coco", ".csv": "kaggle", ".mat": "cofw"}
-
-
-def guess(source: str | Path) -> str:
-    """The format of what is there, from its name and, of a folder, from what lies in it.
-
-    Raises:
-        ArgumentError: nothing is there, or it looks like no format.
-    """
-    source = Path(source)
-    if source.is_file() and source.suffix.lower() in _BY_ENDING:
-        return _BY_ENDING[source.suffix.lower()]
-    marks = {
-        "folder": (SCHEMA, "*.csv"),
-        "folder ": (SCHEMA, "points.json"),
-        "wflw": ("WFLW_images",),
-        "udacity": ("*_frames_keypoints.csv",),
-        "cofw": ("COFW_*_color.mat",),
-        "asf": (SCHEMA, "**/*.asf"),
-        "imm": ("[0-9][0-9]-[1-6][mfMF].asf",),
-        "imm_frontal": ("[0-9]*_[0-9]*.asf",),
-        "pts": ("**/*.pts",),
-    }
-    for name, patterns in marks.items():
-        if source.is_dir() and all(next(source.glob(pattern), None) is not None for pattern in patterns):
-            return name.strip()
-    what = "looks like no format that facekp reads; say which it is" if source.exists() else "no such file or folder"
-    raise ArgumentError(f"{source}: {what}")
 
 
 def convert(
@@ -133,53 +105,54 @@ def convert(
         DatasetError: the source is wrong, or something cannot be written.
     """
     target = Path(target)
-    name = target_format or _BY_ENDING.get(target.suffix.lower(), "")
+    name = planned(target, target_format)
+    samples = open_set(
+        source, source_format or guess(source), schema=_layout(schema), split=split, on_error=on_error
+    ).samples
+    if target_schema is not None:
+        samples = concat(samples, schema=_layout(target_schema))
+    write(samples, target, name)
+    return samples
+
+
+def planned(target: Path, name: str | None = None) -> str:
+    """The format in which a new file or folder is to be written, by its ending unless told; for :func:`write`.
+
+    Raises:
+        ArgumentError: an unknown format, or a target that is there already.
+    """
+    name = name or BY_ENDING.get(target.suffix.lower(), "")
     if name not in TARGETS:
         raise unknown_name(f"format to write {target} in: say which; got", name, TARGETS)
     form = TARGETS[name]
     if target.is_file() or (target.is_dir() and (form.file or any(target.iterdir()))):
         raise ArgumentError(f"{target}: it is there already; name a new {'file' if form.file else 'folder'}")
-    samples = _read(Path(source), source_format, _layout(schema), split, on_error)
-    if target_schema is not None:
-        samples = concat(samples, schema=_layout(target_schema))
+    return name
+
+
+def write(samples: SampleSet, target: Path, name: str) -> None:
+    """Write faces where and how :func:`planned` has found it possible.
+
+    Raises:
+        ArgumentError: the format has other points than the faces.
+        DatasetError: something cannot be read or written.
+    """
+    form = TARGETS[name]
     if form.schema is not None and samples.schema != schemas.get(form.schema):
         shared = len(set(samples.schema.names) & set(schemas.get(form.schema).names))
         raise ArgumentError(
-            f"{name} has the points of {form.schema}, {source} those of {samples.schema.name}, "
+            f"{name} has the points of {form.schema}, {samples.name} those of {samples.schema.name}, "
             f"and {shared} are in both: ask for the target schema {form.schema}, which leaves the others missing"
         )
     if not form.boxes and any(s.source_box is not None for s in samples):
-        log.warning("%s: the boxes of %s are lost, %s files hold none", target, source, name)
+        log.warning("%s: the boxes of %s are lost, %s files hold none", target, samples.name, name)
     _write(samples, target, form)
-    return samples
 
 
 def _layout(schema: KeypointSchema | str | None) -> KeypointSchema | str | None:
     if isinstance(schema, str) and schema.lower().endswith(".json"):
         return read_schema(Path(schema))
     return schema
-
-
-def _read(
-    source: Path, name: str | None, schema: KeypointSchema | str | None, split: str | None, on_error: str
-) -> SampleSet:
-    from . import DATASETS, create  # which import this module
-
-    name = name or guess(source)
-    if name not in DATASETS:
-        raise unknown_name("data set format", name, DATASETS)
-    # Every reader's first argument is where the data is.
-    arguments = list(inspect.signature(DATASETS[name]).parameters)
-    options: dict[str, Any] = {arguments[0]: source, "on_error": on_error}
-    for key, value in (("schema", schema), ("split", split)):
-        if value is not None:
-            if key not in arguments:
-                raise ArgumentError(f"{source}: the format {name} takes no {key}")
-            options[key] = value
-    if "split" in arguments and split is None:
-        # A reader's own default is one part: the others would be lost without a word.
-        raise ArgumentError(f"{source}: which split of this {name} set? Say e.g. train or test")
-    return create(name, **options)
 
 
 def _write(samples: SampleSet, target: Path, form: Target) -> None:

@@ -13,7 +13,7 @@ from .. import schema as schemas
 from ..errors import ArgumentError, DatasetError
 from ..sample import Sample
 from ..schema import KeypointSchema
-from .base import SampleSet, Skipping, picture, read_text
+from .base import SampleSet, Skipping, picture
 from .writing import place, write_text
 
 __all__ = ["DlibXML", "photograph", "write_dlib_xml"]
@@ -78,13 +78,33 @@ def _sample(path: Path, file: str, box: ET.Element, schema: KeypointSchema) -> S
 
 
 def _parse(path: Path) -> ET.Element:
-    text = read_text(path, "XML file")
+    text = _text(path)
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise DatasetError(f"{path}: it declares entities, which facekp does not read; dlib's files have none")
     try:
         return ET.fromstring(re.sub(r"<\?xml[^>]*\?>", "", text, count=1))
     except ET.ParseError as error:
         raise DatasetError(f"{path}:{error.position[0]}: damaged XML ({error})") from None
+
+
+def _text(path: Path) -> str:
+    """The file as text: UTF-8, else the encoding that it declares.
+
+    In this order because imglab always declares ISO-8859-1, and writes file names in the bytes of the system.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot read this XML file ({error.strerror or error})") from None
+    declared = re.match(rb"""\s*<\?xml[^>]*encoding\s*=\s*["']([\w.-]+)["']""", data)
+    marked = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    encodings = ["utf-16"] if marked else ["utf-8-sig", *([declared[1].decode("ascii")] if declared else [])]
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except (LookupError, UnicodeError):
+            continue
+    raise DatasetError(f"{path}: this XML file is not {' or '.join(encodings)}; save it as UTF-8")
 
 
 def _number(element: ET.Element, key: str, where: str) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DatasetError
-from .base import numbers, read_text
+from .base import numbers, points_of, read_text
 
 __all__ = ["read_pts", "write_pts"]
 
@@ -27,7 +27,7 @@ def read_pts(path: str | Path, count: int | None = None) -> Array:
         count: how many points there must be, or None for what the header says.
 
     Raises:
-        DatasetError: naming file and line.
+        DatasetError: naming file and line; also for an infinite coordinate, or a point with one of its two.
     """
     path = Path(path)
     announced: float | None = None
@@ -55,7 +55,7 @@ def read_pts(path: str | Path, count: int | None = None) -> Array:
             raise DatasetError(f"{path}: {len(rows)} points, but {says} {expected:g}")
     if not rows:
         raise DatasetError(f"{path}: no points; expected 'n_points: 68' and one 'x y' a line in braces")
-    return (np.asarray(rows, np.float64) - 1).astype(np.float32)
+    return points_of((np.asarray(rows, np.float64) - 1).ravel(), str(path))
 
 
 def write_pts(path: str | Path, keypoints: Array) -> None:

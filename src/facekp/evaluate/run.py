@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Literal
 
@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .. import geometry, metrics, pose
+from .. import metrics, pose
 from .._version import __version__
 from ..detector import Detector
 from ..errors import ArgumentError
-from ..face import Face
+from ..predict import keypoints
 from ..sample import Sample
 from .report import MISSED, Measures, Report, WorstFace, measure
 
@@ -69,7 +69,7 @@ def evaluate(
     length = metrics.normalizer(truth, detector.schema, norm, boxes=faces)
     if not (length > 0).any():
         raise ArgumentError(f"norm: {norm} cannot be had: no face has the labels that it needs")
-    points, scores = _predict(detector, samples, boxes, batch_size)
+    points, scores = keypoints(detector, samples, boxes=boxes, batch_size=batch_size)
     by_point = metrics.point_errors(points, truth, detector.schema, norm, boxes=faces)
     by_point = _with_missed(by_point, points, capped=boxes == "finder")
     errors = metrics.per_face(by_point)
@@ -107,31 +107,6 @@ def _check(detector: Detector, samples: Sequence[Sample]) -> None:
             f"evaluate: {detector.name} needs schema {detector.schema.name}; "
             f"{wrong.path or 'a sample'} has {wrong.schema.name}"
         )
-
-
-def _predict(detector: Detector, samples: Sequence[Sample], boxes: str, batch_size: int) -> tuple[Array, Array]:
-    """Points ``(N, K, 2)`` and scores ``(N, K)``, NaN where no face was found."""
-    given = (s.box[None] for s in samples) if boxes == "labelled" else None
-    results = detector.stream(_pictures(samples), boxes=given, batch_size=batch_size)
-    k = len(detector.schema)
-    points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
-    for i, (sample, faces) in enumerate(zip(samples, results, strict=True)):
-        face = _best(faces, sample.box) if isinstance(faces, list) else None
-        if face is not None:
-            points[i], scores[i] = face.keypoints, face.scores
-    return points, scores
-
-
-def _pictures(samples: Sequence[Sample]) -> Iterator[Array]:
-    return (s.image for s in samples)
-
-
-def _best(faces: list[Face], box: Array) -> Face | None:
-    """The face of highest IoU with the labelled box, None when none touches it."""
-    if not faces:
-        return None
-    overlap = geometry.iou(np.stack([f.box for f in faces]), box[None])[:, 0]
-    return faces[int(overlap.argmax())] if overlap.max() > 0 else None
 
 
 def _with_missed(by_point: Array, points: Array, *, capped: bool) -> Array:

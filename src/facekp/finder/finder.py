@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .. import geometry
 from ..errors import ArgumentError
 from .decode import Detections, decode
-from .network import STRIDES, create
+from .network import STRIDES
 from .targets import grid
 
 __all__ = ["FaceFinder", "FinderConfig"]
@@ -86,23 +86,6 @@ class FaceFinder:
             config = FinderConfig()
         self.config = config if isinstance(config, FinderConfig) else FinderConfig.from_dict(config)
         self.device = next((p.device for p in network.parameters()), torch.device("cpu"))
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> FaceFinder:
-        """Rebuild a finder from its ``config.json`` and its weights (of any float type).
-
-        Raises:
-            ArgumentError: a key of the config is missing or wrong, or the weights are those of another network.
-        """
-        missing = [key for key in ("network", "finder") if key not in config]
-        if missing:
-            raise ArgumentError(f"finder config: the keys {missing} are missing")
-        network = create(config["network"])
-        try:
-            network.load_state_dict(dict(weights), strict=True)
-        except RuntimeError as error:
-            raise ArgumentError(f"finder: the weights do not fit the network of the config: {error}") from None
-        return cls(network, config["finder"])
 
     def to(self, device: torch.device | str) -> FaceFinder:
         """Move the network; returns this finder."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .. import datasets, geometry, transforms
+from .. import datasets, transforms
+from ..datasets.packed import PackedSample, Packing
+from ..datasets.packed_crop import reduced
 from ..errors import DatasetError, RecipeError
 from ..sample import Sample
-from .recipe import Data, KeypointRecipe
+from .recipe import Crop, Data, KeypointRecipe
 from .sampler import EpochSampler
 
 __all__ = ["CropDataset", "keypoint_loaders", "split", "validation_names"]
 
 log = logging.getLogger(__name__)
+
+SURROUNDINGS = 1.5  # times the crop's own scale: what augmentation reaches but for its rarest turns
 Array = npt.NDArray[Any]
 
 
@@ -71,7 +74,8 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Augmented crops of samples: ``(3, H, W)`` uint8 and ``(K, 2)`` points in crop pixels.
 
     A reduced copy of each face and its surroundings is kept in memory, so that
-    no JPEG is read while training.
+    no JPEG is read while training.  Faces of a packed cache are taken as they are
+    and stay in their file.
 
     Args:
         samples: the faces.
@@ -81,7 +85,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, samples: Sequence[Sample], recipe: KeypointRecipe, augment: str, seed: int = 0) -> None:
-        self.samples = [_reduced(s, recipe) for s in samples]
+        self.samples = [_kept(s, recipe) for s in samples]
         crop = transforms.CropToBox(recipe.crop.size, recipe.crop.scale, recipe.crop.box)
         self.transform = transforms.preset(augment, crop)
         self.seed, self.epoch = seed, 0
@@ -96,26 +100,52 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(view.keypoints))
 
 
-def _reduced(sample: Sample, recipe: KeypointRecipe) -> Sample:
-    """The sample cut to the face's surroundings and shrunk (never enlarged) to the cache's size."""
-    image = sample.image
+def _kept(sample: Sample, recipe: KeypointRecipe) -> Sample:
+    """The sample with its face's surroundings, shrunk to the cache's size."""
+    if isinstance(sample, PackedSample) and sample.packing is not None:
+        return sample  # cutting it again could only lose
     if recipe.crop.box == "full":
-        return replace(sample, pixels=image)
-    x0, y0, x1, y1 = (float(v) for v in sample.box)
-    wanted = max(x1 - x0, y1 - y0) * recipe.data.cache_scale
-    side = max(16, min(recipe.data.cache_side, round(wanted)))
-    matrix = geometry.crop_matrix(sample.box, (side, side), recipe.data.cache_scale)
-    source = sample.source_box
-    if source is not None:
-        source = geometry.apply(matrix, source.reshape(2, 2)).reshape(4)
-    pixels = geometry.warp(image, matrix, (side, side))
-    return replace(sample, pixels=pixels, keypoints=geometry.apply(matrix, sample.keypoints), source_box=source)
+        return reduced(sample, None, None)[0]
+    return reduced(sample, recipe.data.cache_side, recipe.data.cache_scale)[0]
+
+
+def _check_packing(packing: Packing | None, crop: Crop) -> None:
+    """Whether faces that were packed so have what the crop takes."""
+    if packing is None or not packing.scale:  # whole pictures have all there is
+        return
+    again = "run  facekp pack  again with"
+    if crop.box == "full":
+        raise RecipeError(f"crop.box: full needs whole pictures, and this cache holds faces: {again} --box full")
+    if packing.scale < crop.scale:
+        raise RecipeError(
+            f"crop.scale: {crop.scale:g} takes more than the cache holds, {packing.scale:g} times the face's box: "
+            f"{again} --scale {2 * crop.scale:g}"
+        )
+    if packing.scale < SURROUNDINGS * crop.scale:
+        log.warning(
+            "the cache holds %g times the face's box: turned and shrunk crops (crop.scale %g) get black edges; "
+            "%s --scale %g",
+            packing.scale,
+            crop.scale,
+            again,
+            2 * crop.scale,
+        )
+    largest = packing.side * crop.scale / packing.scale
+    if largest < max(crop.size):
+        log.warning(
+            "the cache's faces are enlarged from %.0f to the crop's %d pixels: %s a larger --side",
+            largest,
+            max(crop.size),
+            again,
+        )
 
 
 def keypoint_loaders(recipe: KeypointRecipe) -> tuple[DataLoader[Any], DataLoader[Any], list[Sample]]:
     """Training and validation loaders, and the validation samples themselves."""
     train, validation = split(recipe.data)
     log.info("%s: %d faces to train on, %d to validate", recipe.name, len(train), len(validation))
+    for packing in {s.packing for s in (*train, *validation) if isinstance(s, PackedSample)}:
+        _check_packing(packing, recipe.crop)
     training = CropDataset(train, recipe, recipe.augment, recipe.seed)
     checking = CropDataset(validation, recipe, "none")
     loader: DataLoader[Any] = DataLoader(

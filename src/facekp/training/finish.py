@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import hub, metrics, transforms
+from .. import datasets, hub, metrics, transforms
 from ..decoders import Codec, calibration
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .data import CropDataset
 from .module import MEAN, STD, network_options, normalize
-from .recipe import KeypointRecipe
+from .recipe import Data, KeypointRecipe
 
 __all__ = ["save"]
 
@@ -73,15 +73,17 @@ def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, number
         "codec": codec.to_config(),
         "crop": recipe.crop.model_dump(mode="json"),
         "preprocessing": {"mean": MEAN, "std": STD, "color": "rgb"},
-        "training_data": [_said(spec, recipe.data.validation) for spec in recipe.data.sets],
+        "training_data": [_said(spec, recipe.data) for spec in recipe.data.sets],
         "recipe": recipe.model_dump(mode="json", include={"epochs", "batch_size", "augment", "optimizer", "seed"}),
         "metrics": [numbers],
     }
 
 
-def _said(spec: dict[str, Any], validation: str) -> str:
+def _said(spec: dict[str, Any], data: Data) -> str:
     options = ", ".join(f"{key} {value}" for key, value in spec.items() if key not in ("name", "root", "path"))
-    return f"{spec['name']}{f' ({options})' if options else ''} without the validation list {validation}"
+    # A cache is called by what was packed, on which the model's licence depends.
+    name = datasets.Packed(Path(data.root) / spec["path"]).name if spec["name"] == "packed" else spec["name"]
+    return f"{name}{f' ({options})' if options else ''} without the validation list {data.validation}"
 
 
 @torch.inference_mode()

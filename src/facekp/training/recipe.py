@@ -172,7 +172,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise RecipeError(f"--set {override}: {parent} is a single value, not a group of keys")
     value = _parse(f"value: {text}", f"--set {override}")["value"]
-    values[last] = _number(value)
+    quoted = text.strip()[:1] in ("'", '"')
+    values[last] = value if quoted else _number(value)
 
 
 def _number(value: Any) -> Any:

@@ -1,0 +1,82 @@
+"""``facekp predict``: a model's points for a data set's own boxes, in its own format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ArgumentError
+from .labelled import Format, Split, opened
+
+__all__ = ["predict"]
+
+
+class Boxes(str, Enum):
+    """Where the faces are looked for."""
+
+    labelled = "labelled"
+    finder = "finder"
+
+
+def predict(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `facekp models`, a folder, or org/repo.")],
+    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="The folder or file of the data set.")] = None,
+    *,
+    out: Annotated[Path, typer.Option(metavar="DST", help="The new folder or file; pictures are copied along.")],
+    to: Annotated[
+        str | None, typer.Option(metavar="FORMAT", help="What DST shall be, as of convert; by its ending unless told.")
+    ] = None,
+    to_schema: Annotated[
+        str | None, typer.Option(metavar="SCHEMA", help="Write these points, taken from the model's by their names.")
+    ] = None,
+    format_: Format = None,
+    split: Split = None,
+    kaggle: Annotated[
+        Path | None, typer.Option(metavar="TEST_CSV", help="Kaggle's test.csv instead of DATA; with --lookup.")
+    ] = None,
+    lookup: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Kaggle's IdLookupTable.csv: what the submission DST holds.")
+    ] = None,
+    boxes: Annotated[Boxes, typer.Option(help="The set's own boxes, or those that the finder finds.")] = Boxes.labelled,
+    finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
+    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
+) -> None:
+    """Write a model's points for the faces of a data set, in any format; or a submission to Kaggle's competition."""
+    _check(data, kaggle, lookup, {"--to": to, "--to-schema": to_schema, "--format": format_, "--split": split})
+
+    from .. import predict as predictions
+    from .. import schema as schemas
+    from ..datasets import TARGETS
+    from ..datasets.convert import planned, write
+    from ..detector import Detector
+
+    used = finder if boxes is Boxes.finder else None
+    if kaggle is not None and lookup is not None:
+        detector = Detector.from_pretrained(model, finder=used, device=device)
+        rows = predictions.submit(detector, kaggle, lookup, out, boxes=boxes.value, batch_size=batch_size)
+        typer.echo(f"{out}: {rows:,} rows by {detector.name}")
+    elif data is not None:
+        name = planned(out, to)
+        target = to_schema or TARGETS[name].schema
+        if target is not None:
+            schemas.get(target)  # refuses an unknown name before anything is read
+        samples = opened(data, format_, split).samples
+        detector = Detector.from_pretrained(model, finder=used, device=device)
+        found = predictions.predict(detector, samples, schema=target, boxes=boxes.value, batch_size=batch_size)
+        write(found, out, name)
+        typer.echo(f"{out}: {len(found):,} faces of {found.schema.name} by {detector.name}")
+
+
+def _check(data: Path | None, kaggle: Path | None, lookup: Path | None, others: Mapping[str, str | None]) -> None:
+    if (data is None) == (kaggle is None):
+        raise ArgumentError("predict: which faces? Name the data set DATA, or --kaggle TEST_CSV with --lookup CSV")
+    if (lookup is None) != (kaggle is None):
+        raise ArgumentError("predict: --kaggle TEST_CSV and --lookup CSV go together")
+    given = [name for name, value in others.items() if value is not None]
+    if kaggle is not None and given:
+        raise ArgumentError(f"predict: {given[0]} does not go with --kaggle, which writes a submission")
