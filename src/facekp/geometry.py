@@ -255,25 +255,24 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     """
     matrix = np.asarray(matrix, np.float64)
     height, width = size
-    corners = np.array([[-1, -1], [width, -1], [width, height], [-1, height]], np.float64)
-    seen = extent(apply(invert(matrix), corners)).astype(np.float64)
-    zoom = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    inverse = invert(matrix)
+    zoom = math.sqrt(abs(float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])))
     k = max(1, int(1 / max(zoom, 1e-6) + 1e-6))
-    pad = k + 1
-    x0, y0 = (max(0, math.floor(float(v)) - pad) for v in np.clip(seen[:2], -1e9, 1e9))
-    x1 = min(image.shape[1], math.ceil(float(np.clip(seen[2], -1e9, 1e9))) + pad + 1)
-    y1 = min(image.shape[0], math.ceil(float(np.clip(seen[3], -1e9, 1e9))) + pad + 1)
+    (x0, x1), (y0, y1) = (
+        _seen(row, size, side, k) for row, side in zip(inverse.tolist(), image.shape[1::-1], strict=True)
+    )
     if border is None:  # at least one row and one column of the edge that is repeated
         x0, y0 = min(x0, image.shape[1] - 1), min(y0, image.shape[0] - 1)
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     elif x0 >= x1 or y0 >= y1:
         return np.full((height, width, *image.shape[2:]), border, image.dtype)
     part = image[y0:y1, x0:x1]
-    to_part = np.array([[1, 0, -x0], [0, 1, -y0]], np.float64)
+    high, wide = min(k, y1 - y0), min(k, x1 - x0)
     if k > 1:
-        part, shrink = _shrink(part, k)
-        to_part = compose(to_part, shrink)
-    local = compose(invert(to_part), matrix)
+        part = _shrink(part, high, wide)
+    # pixel (0, 0) of the part is the middle of its first block
+    start = np.array([x0 + (wide - 1) / 2, y0 + (high - 1) / 2])
+    local = np.concatenate([matrix[:, :2] * (wide, high), (matrix[:, :2] @ start + matrix[:, 2])[:, None]], 1)
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     value = (float(border or 0),) * 4
     out: Array = cv2.warpAffine(
@@ -282,14 +281,27 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     return out
 
 
-def _shrink(image: Array, k: int) -> tuple[Array, Array]:
-    """Average k x k blocks (the last ones filled up by repeating the edge) and the map that does it.
+def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:
+    """First and last pixel (exclusive) of one side of the picture that an output of ``size`` needs.
 
-    A picture smaller than one block becomes one cell of its own size.
+    Args:
+        row: of the inverse map, for this side.
+        size: ``(H, W)`` of the output.
+        side: how long the picture is.
+        k: pixels are averaged over blocks of this side: where possible they are a whole number of blocks.
     """
+    corners = [row[0] * x + row[1] * y + row[2] for x in (-1, size[1]) for y in (-1, size[0])]
+    low, high = (min(max(v, -1e9), 1e9) for v in (min(corners), max(corners)))
+    first = max(0, math.floor(low + 1e-4) - k - 1)  # whole numbers come with the error of the inverse
+    last = min(side, math.ceil(high - 1e-4) + k + 2)
+    return first, min(side, last + (first - last) % k) if last - first >= k else last
+
+
+def _shrink(image: Array, high: int, wide: int) -> Array:
+    """Average blocks of ``high`` x ``wide`` pixels, the last ones filled up by repeating the edge."""
     height, width = image.shape[:2]
-    high, wide = min(k, height), min(k, width)
     rows, columns = -(-height // high), -(-width // wide)
-    full = cv2.copyMakeBorder(image, 0, rows * high - height, 0, columns * wide - width, cv2.BORDER_REPLICATE)
-    small = cv2.resize(full, (columns, rows), interpolation=cv2.INTER_AREA)
-    return small, resize_matrix((rows * high, columns * wide), (rows, columns))
+    if (rows * high, columns * wide) != (height, width):
+        image = cv2.copyMakeBorder(image, 0, rows * high - height, 0, columns * wide - width, cv2.BORDER_REPLICATE)
+    out: Array = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
+    return out

@@ -1,63 +1,76 @@
-"""Joint transforms of a picture and its points."""
+"""Joint transforms of a picture and its points, one by one or for a whole batch.
+
+Geometric transforms only multiply into one affine map; however many there are, pixels are resampled once.
+"""
 
 from __future__ import annotations
 
-from ..errors import unknown_name
+from typing import TYPE_CHECKING, Any
+
 from .base import Compose, Transform, View
-from .geometric import CropToBox, Mirror, RandomAffine
-from .photometric import Blur, Colour, Grey, Jpeg, Noise, Occlude, Shade, Tone
+from .geometric import CropToBox, Mirror, RandomAffine, Resize, Rotate, Scale, Shear, Shift
+from .hand import Hand
+from .occlusion import Occlude
+from .photometric import Blur, Colour, Grey, Jpeg, Noise, Shade, Tone
+from .presets import PRESETS as PRESETS
+from .presets import preset
+from .simple import CLAHE, Brightness, Contrast, Gamma, Hue, Saturation
+
+if TYPE_CHECKING:
+    from .batch import BatchWarp, warp_batch
+    from .tv import TorchVision
+    from .tv_samples import from_tv_tensors, to_tv_tensors
 
 __all__ = [
+    "CLAHE",
+    "BatchWarp",
     "Blur",
+    "Brightness",
     "Colour",
     "Compose",
+    "Contrast",
     "CropToBox",
+    "Gamma",
     "Grey",
+    "Hand",
+    "Hue",
     "Jpeg",
     "Mirror",
     "Noise",
     "Occlude",
     "RandomAffine",
+    "Resize",
+    "Rotate",
+    "Saturation",
+    "Scale",
     "Shade",
+    "Shear",
+    "Shift",
     "Tone",
+    "TorchVision",
     "Transform",
     "View",
+    "from_tv_tensors",
     "preset",
+    "to_tv_tensors",
+    "warp_batch",
 ]
 
-PRESETS = ("none", "classic", "strong")
+# These need torch or torchvision, which single pictures do without.
+_LATE = {
+    "BatchWarp": "batch",
+    "warp_batch": "batch",
+    "TorchVision": "tv",
+    "from_tv_tensors": "tv_samples",
+    "to_tv_tensors": "tv_samples",
+}
 
 
-def preset(name: str, crop: Transform) -> Compose:
-    """A ready pipeline around a crop.
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
 
-    ``"none"`` only crops.  ``"classic"`` is what course projects do: turns of
-    ±15°, small shifts, brightness and saturation.  ``"strong"`` is what the
-    shipped models were trained with.
-
-    Args:
-        name: ``"none"``, ``"classic"`` or ``"strong"``.
-        crop: what brings the picture to the network's size, e.g. :class:`CropToBox`.
-    """
-    if name == "none":
-        return Compose([crop])
-    if name == "classic":
-        return Compose([crop, RandomAffine(angle=15, shift=0.08), Tone(0.25, 0, 0, p=0.3), Colour(0.25, 0.1, p=0.3)])
-    if name != "strong":
-        raise unknown_name("preset", name, PRESETS)
-    return Compose(
-        [
-            crop,
-            Mirror(),
-            RandomAffine(angle=20, scale=0.18, shift=0.07, stretch=0.1),
-            RandomAffine(angle=20, scale=0.08, shift=0.05, p=0.4),  # together up to ±40°
-            Colour(p=0.5),
-            Tone(p=0.7),
-            Shade(p=0.2),
-            Grey(p=0.15),
-            Blur(p=0.2),
-            Occlude(p=0.4),
-            Noise(p=0.2),
-            Jpeg(p=0.2),
-        ]
-    )
+    if name not in _LATE:
+        raise AttributeError(f"module 'facekp.transforms' has no attribute {name!r}")
+    value = getattr(import_module(f".{_LATE[name]}", __name__), name)
+    globals()[name] = value
+    return value

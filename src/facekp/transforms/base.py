@@ -1,12 +1,12 @@
 """Joint transforms of a picture and its points; geometric ones compose into one warp.
 
 A :class:`View` holds the untouched picture and one pending affine map.
-Geometric transforms only multiply into that map and move the points; the first
-transform that needs pixels, or the end, resamples once.
+Geometric transforms only multiply into that map; the first transform that needs pixels, or the end, resamples once.
 """
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,9 +20,16 @@ from ..errors import ArgumentError
 from ..sample import Sample
 from ..schema import KeypointSchema
 
-__all__ = ["Compose", "Transform", "View"]
+__all__ = ["Compose", "Transform", "View", "then"]
 
 Array = npt.NDArray[Any]
+
+
+def then(first: Array, second: Array) -> Array:
+    """One 2x3 matrix, or ``(N, 2, 3)``, that does the first and then the second."""
+    out: Array = second[..., :2] @ first
+    out[..., 2] += second[..., 2]
+    return out
 
 
 @dataclass(slots=True)
@@ -31,41 +38,59 @@ class View:
 
     Attributes:
         source: ``(H, W, 3)`` uint8, as last resampled.
-        keypoints: ``(K, 2)`` in the frame of the *result*, NaN where missing.
-        box: ``(4,)`` the set's own box, or the face's where it gives none, in the frame of the result
-            (follows the points only roughly under turns).
+        points: ``(K, 2)`` in the frame of ``source``, NaN where missing.
+        source_box: ``(4,)`` the set's own box in the frame of ``source``, or None where it gives none.
         schema: what the points are.
         size: ``(H, W)`` of the result.
         pending: 2x3 map from ``source`` to the result, or None for identity.
     """
 
     source: Array
-    keypoints: Array
-    box: Array
+    points: Array
+    source_box: Array | None
     schema: KeypointSchema
     size: tuple[int, int]
     pending: Array | None = None
 
     @classmethod
     def of(cls, sample: Sample) -> View:
-        image, box = sample.image, sample.box if sample.source_box is None else sample.source_box
-        return cls(image, np.asarray(sample.keypoints, np.float32), box, sample.schema, image.shape[:2])
+        """A sample before its first transform."""
+        image, points = sample.image, np.asarray(sample.keypoints, np.float32)
+        return cls(image, points, sample.source_box, sample.schema, image.shape[:2])
+
+    @property
+    def keypoints(self) -> Array:
+        """``(K, 2)`` in the frame of the result, NaN where missing."""
+        return self.points if self.pending is None else geometry.apply(self.pending, self.points)
+
+    @property
+    def box(self) -> Array:
+        """``(4,)`` in the frame of the result: the extent of the set's turned box, or of the points without one."""
+        if self.source_box is None:
+            return geometry.extent(self.keypoints)
+        if self.pending is None:
+            return self.source_box
+        return moved_boxes(self.pending, self.source_box)
 
     def move(self, matrix: Array, size: tuple[int, int] | None = None) -> None:
-        """Apply an affine map to points and box now, to the pixels later."""
-        self.pending = matrix if self.pending is None else geometry.compose(self.pending, matrix)
-        self.keypoints = geometry.apply(matrix, self.keypoints)
-        x0, y0, x1, y1 = self.box
-        corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], np.float32)
-        self.box = geometry.extent(geometry.apply(matrix, corners))
+        """Apply a 2x3 map to points, box and pixels; the pixels are resampled when they are asked for."""
+        self.pending = matrix if self.pending is None else then(self.pending, matrix)
         self.size = size or self.size
 
     def pixels(self) -> Array:
         """The picture in the frame of the result; resamples what is pending, once."""
         if self.pending is not None:
+            self.source_box = None if self.source_box is None else self.box
+            self.points = self.keypoints
             self.source = geometry.warp(self.source, self.pending, self.size)
             self.pending = None
         return self.source
+
+
+def moved_boxes(matrix: Array, boxes: Array) -> Array:
+    """The extents ``(..., 4)`` of the moved corners of boxes ``(..., 4)``."""
+    corners = np.asarray(boxes, np.float32)[..., [0, 1, 2, 1, 2, 3, 0, 3]]
+    return geometry.extent(geometry.apply(matrix, corners.reshape(*corners.shape[:-1], 4, 2)))
 
 
 class Transform(ABC):
@@ -76,24 +101,55 @@ class Transform(ABC):
         """Change the view in place."""
 
     def __call__(self, sample: Sample, rng: np.random.Generator | int | None = None) -> Sample:
-        """Transform a sample; the given one is left as it is."""
+        """Transform a sample; the given one is left as it is.
+
+        Args:
+            sample: a labelled face.
+            rng: a generator, or a seed; None draws from the system's entropy.
+
+        Returns:
+            A new sample with the transformed ``pixels``, ``keypoints`` and, if there is one, ``source_box``.
+        """
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
         view = View.of(sample)
         self.apply(view, generator)
+        pixels = view.pixels()
         return replace(
-            sample, pixels=view.pixels(), keypoints=view.keypoints, schema=view.schema, source_box=view.box, path=None
+            sample, pixels=pixels, keypoints=view.points, schema=view.schema, source_box=view.source_box, path=None
         )
+
+    def __repr__(self) -> str:
+        given = [name for name in inspect.signature(type(self)).parameters if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in given)})"
 
 
 class Compose(Transform):
-    """Transforms one after the other; neighbouring geometric ones cost one resampling together."""
+    """Transforms one after the other; neighbouring geometric ones cost one resampling together.
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
-        for i, transform in enumerate(transforms):
-            if not isinstance(transform, Transform):
-                raise ArgumentError(f"transforms[{i}] is a {type(transform).__name__}, expected a Transform")
-        self.transforms = list(transforms)
+    Args:
+        transforms: steps of this module, or photometric transforms of ``torchvision.transforms.v2``, which
+            are wrapped in :class:`~facekp.transforms.TorchVision`.
+
+    Raises:
+        ArgumentError: one of them is neither, or a torchvision transform that moves points.
+    """
+
+    def __init__(self, transforms: Sequence[Any]) -> None:
+        self.transforms = [_step(i, transform) for i, transform in enumerate(transforms)]
 
     def apply(self, view: View, rng: np.random.Generator) -> None:
         for transform in self.transforms:
             transform.apply(view, rng)
+
+    def __repr__(self) -> str:
+        return "Compose([" + "".join(f"\n    {step!r}," for step in self.transforms) + "\n])"
+
+
+def _step(i: int, transform: Any) -> Transform:
+    if isinstance(transform, Transform):
+        return transform
+    if any(cls.__module__.startswith("torchvision.transforms") for cls in type(transform).__mro__):
+        from .tv import TorchVision
+
+        return TorchVision(transform)
+    raise ArgumentError(f"transforms[{i}] is a {type(transform).__name__}, expected a Transform")

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from .. import geometry
 from ..errors import ArgumentError
 from ..sample import Frame
-from .photometric import Blur, Colour, Grey, Jpeg, Noise, Occlude, Photometric, Shade, Tone
+from .occlusion import Occlude
+from .photometric import Blur, Colour, Grey, Jpeg, Noise, Photometric, Shade, Tone
 
 __all__ = ["FrameMixer", "Mixed", "MixerConfig", "without_faces"]
 
