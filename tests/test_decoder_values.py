@@ -243,7 +243,7 @@ def test_offset_by_hand() -> None:
 
 
 def test_offsets_are_learned_near_the_point_only() -> None:
-    codec = decoders.create("offset", **SMALL, radius=1.0)
+    codec = decoders.create("offset", **SMALL, radius=1.0, offset_weight=1.0)
     target = codec.encode(torch.tensor([[[13.5, 9.5], [NAN, 3.0]]]))  # cell (3, 2): four neighbours are 1 away
     output = torch.zeros(1, 6, 5, 7, requires_grad=True)
     parts = codec.loss(output, target)

@@ -313,7 +313,7 @@ def test_a_point_off_the_input_is_masked(name: str) -> None:
         ("argmax", {"heatmap_size": "large"}, "heatmap_size: expected two positive numbers"),
         ("argmax", {"sigma": 0}, "sigma must be positive"),
         ("argmax", {"sigma": NAN}, "sigma must be positive"),
-        ("argmax", {"radius": 0.5}, "radius must be at least 1"),
+        ("argmax", {"radius": 0.5}, "radius must be at least sqrt"),
         ("argmax", {"target": "square"}, "target: unknown 'square'; choose one of: gaussian, disc"),
         ("argmax", {"loss": "wing"}, "unknown loss 'wing'; choose one of: adaptive_wing, heatmap_bce"),
         ("argmax", {"window": 3}, "codec argmax.*window"),

@@ -208,7 +208,8 @@ def test_an_empty_map_has_a_finite_gradient() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0])
-def test_the_soft_argmax_in_blocks_is_that_of_one_piece(temperature: float) -> None:
+def test_the_soft_argmax_in_blocks_is_that_of_one_piece(temperature: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heatmap, "LARGE", 0)
     logits = 3 * torch.randn(3, 19, 64, 64, generator=torch.Generator().manual_seed(0))
     assert logits.numel() > heatmap.BLOCK
     probability = heatmap.spatial_softmax(logits, temperature)
@@ -218,6 +219,8 @@ def test_the_soft_argmax_in_blocks_is_that_of_one_piece(temperature: float) -> N
         torch.testing.assert_close(places, mean, atol=1e-4, rtol=0)
         torch.testing.assert_close(spreads, heatmap.spread(probability, mean), atol=1e-4, rtol=0)
     assert places.requires_grad
+    half = logits.detach().half()
+    torch.testing.assert_close(heatmap.soft_argmax(half), heatmap.soft_argmax(half.float()))
 
 
 def test_gradients_of_what_is_read_and_drawn() -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "to_input",
 ]
 
+LARGE = 1 << 23  # values from which on a soft-argmax is worked out block by block
 BLOCK = 1 << 17  # values that are worked on at once: what a core's own cache holds
 
 
@@ -199,7 +200,7 @@ def _deviation(along_x: Tensor, along_y: Tensor, mean: Tensor) -> Tensor:
 
 
 def soft_argmax(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
-    """:func:`expectation` and :func:`spread` of the :func:`spatial_softmax`, a cacheful of maps at a time.
+    """:func:`expectation` and :func:`spread` of the :func:`spatial_softmax`, without keeping that of a large batch.
 
     Args:
         logits: ``(..., H, W)``.
@@ -209,15 +210,29 @@ def soft_argmax(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tenso
         mean ``(..., 2)`` in heatmap pixels and spread ``(...)``.
     """
     # A tape or an exported graph would remember every block; a GPU prefers them all at once.
-    if logits.requires_grad or torch.compiler.is_compiling() or logits.is_cuda or logits.numel() <= BLOCK:
+    if logits.requires_grad or torch.compiler.is_compiling() or logits.is_cuda or logits.numel() <= LARGE:
         along_x, along_y = _marginals(spatial_softmax(wide(logits), temperature))
     else:
-        height, width = logits.shape[-2:]
-        blocks = logits.reshape(-1, height, width).split(max(1, BLOCK // (height * width)))
-        pairs = [_marginals(spatial_softmax(wide(block), temperature)) for block in blocks]
-        along_x, along_y = (torch.cat(side).unflatten(0, logits.shape[:-2]) for side in zip(*pairs, strict=True))
+        along_x, along_y = _blockwise_marginals(logits, temperature)
     mean = _mean(along_x, along_y)
     return mean, _deviation(along_x, along_y, mean)
+
+
+def _blockwise_marginals(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """:func:`_marginals` of the softmax, without the softmax: only the marginals are divided by their sum."""
+    height, width = logits.shape[-2:]
+    count = max(1, BLOCK // (height * width))
+    buffer = torch.empty(count, height * width, dtype=wide(logits[:0]).dtype, device=logits.device)
+    pairs = []
+    for block in torch.split(logits.reshape(-1, height * width), count):
+        maps = wide(block)
+        weights = torch.sub(maps, maps.amax(1, keepdim=True), out=buffer[: len(maps)])
+        if temperature != 1:
+            weights.div_(temperature)
+        pairs.append(_marginals(weights.exp_().view(-1, height, width)))
+    along_x, along_y = (torch.unflatten(torch.cat(side), 0, logits.shape[:-2]) for side in zip(*pairs, strict=True))
+    total = along_x.sum(-1, keepdim=True)
+    return along_x / total, along_y / total
 
 
 def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -251,7 +266,7 @@ def patches(maps: Tensor, cells: Tensor, radius: int) -> tuple[Tensor, Tensor]:
     x, y = cells[..., :1] + reach, cells[..., 1:] + reach
     inside = torch.stack([(x >= 0) & (x < width), (y >= 0) & (y < height)], -2)
     index = y.clamp(0, height - 1)[..., :, None] * width + x.clamp(0, width - 1)[..., None, :]
-    values = maps.flatten(-2).gather(-1, index.flatten(-2)).unflatten(-1, (2 * radius + 1, 2 * radius + 1))
+    values = maps.flatten(-2).gather(-1, index.flatten(-2)).view(index.shape)
     return values * (inside[..., 1, :, None] & inside[..., 0, None, :]), inside
 
 

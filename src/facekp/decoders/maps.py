@@ -125,8 +125,8 @@ class HeatmapCodec(GridCodec):
         super().__init__(input_size, heatmap_size, calibration)
         if not sigma > 0:
             raise ArgumentError(f"sigma must be positive, got {sigma}")
-        if not radius >= 1:
-            raise ArgumentError(f"radius must be at least 1 heatmap pixel, got {radius}")
+        if not radius * radius >= 0.5:  # as heatmap.disc has it
+            raise ArgumentError(f"radius must be at least sqrt(1/2) = 0.7072 heatmap pixels, got {radius}")
         if target not in TARGETS:
             raise ArgumentError(f"target: unknown {target!r}; choose one of: {', '.join(TARGETS)}")
         self.sigma, self.radius, self.target = float(sigma), float(radius), target

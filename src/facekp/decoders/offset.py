@@ -25,13 +25,14 @@ class Offset(HeatmapCodec):
 
     Args:
         input_size, heatmap_size, sigma, options: those of :class:`HeatmapCodec`.
-        offset_weight: weight of the vectors' part of the loss.
+        offset_weight: weight of the vectors' part of the loss; small, as the mean squared error of a
+            heatmap, which is empty nearly everywhere, is small too.
     """
 
     name = "offset"
 
     def __init__(
-        self, input_size: Size, heatmap_size: Size, sigma: float = 2.0, *, offset_weight: float = 1.0, **options: Any
+        self, input_size: Size, heatmap_size: Size, sigma: float = 2.0, *, offset_weight: float = 0.05, **options: Any
     ) -> None:
         super().__init__(input_size, heatmap_size, sigma, **options)
         self.offset_weight = float(offset_weight)
@@ -81,4 +82,4 @@ class Offset(HeatmapCodec):
         """Heatmaps ``(N, K, h, w)`` and vectors ``(N, K, 2, h, w)``."""
         output = self._check(output, 3)
         count = output.shape[1] // 3
-        return output[:, :count], output[:, count:].unflatten(1, (count, 2))
+        return output[:, :count], torch.unflatten(output[:, count:], 1, (count, 2))

@@ -106,7 +106,7 @@ class PIP(GridCodec):
         scores = torch.zeros(*known.shape, height * width, dtype=centre.dtype, device=points.device)
         scores = scores.scatter(-1, index[..., None], known[..., None].to(scores.dtype))
         return {
-            "heatmap": scores.unflatten(-1, (height, width)),
+            "heatmap": scores.view(*known.shape, height, width),
             "cell": cell,
             "place": torch.cat([corner[..., None, :], around], -2) - cell[..., None, :],
             "points": points,
@@ -124,7 +124,7 @@ class PIP(GridCodec):
         scores = target["heatmap"]
         if LINKS[self.loss_name] == "sigmoid":
             scores = torch.logit(scores.clamp(1e-6, 1 - 1e-6))
-        own, others = torch.nan_to_num(target["place"]).split([1, len(self.neighbors[0])], -2)
+        own, others = torch.split(torch.nan_to_num(target["place"]), [1, len(self.neighbors[0])], -2)
         place = torch.cat([v.flatten(1, -2).mT.flatten(1) for v in (own, others)], 1)
         return torch.cat([scores, place[..., None, None].expand(*place.shape, *self.heatmap_size)], 1)
 
@@ -162,8 +162,8 @@ class PIP(GridCodec):
             raise ArgumentError(
                 f"pip: expected output (N, {points * (3 + 2 * n)}, {self.heatmap_size}), got {tuple(output.shape)}"
             )
-        scores, own, others = self._check(output).split([points, 2 * points, 2 * n * points], 1)
-        own, others = own.unflatten(1, (2, points, 1)), others.unflatten(1, (2, points, n))
+        scores, own, others = torch.split(self._check(output), [points, 2 * points, 2 * n * points], 1)
+        own, others = torch.unflatten(own, 1, (2, points, 1)), torch.unflatten(others, 1, (2, points, n))
         return scores, torch.cat([own, others], 3).permute(0, 2, 3, 1, 4, 5)
 
     def _at(self, maps: Tensor, cell: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ def nearest(mean_shape: Any, count: int) -> list[list[int]]:
         mean_shape: ``(K, 2)``.
         count: at least 0.
     """
-    shape = torch.tensor(np.array(mean_shape, np.float64))
+    shape = mean_shape.double() if isinstance(mean_shape, Tensor) else torch.tensor(np.array(mean_shape, np.float64))
     distance = torch.cdist(shape, shape).fill_diagonal_(torch.inf)
     order = distance.argsort(dim=1, stable=True)[:, : min(count, len(shape) - 1)]
     table: list[list[int]] = order.tolist()

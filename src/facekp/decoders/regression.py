@@ -86,4 +86,4 @@ class Regression(Codec):
     def _pairs(output: Tensor) -> Tensor:
         if output.ndim != 2 or output.shape[1] % 2:
             raise ArgumentError(f"regression: expected output (N, 2 K), got {tuple(output.shape)}")
-        return heatmap.wide(output).unflatten(1, (-1, 2))
+        return torch.unflatten(heatmap.wide(output), 1, (-1, 2))

@@ -126,6 +126,6 @@ class SimCC(Codec):
                 f"simcc: expected output (N, K * {length}) or (N, K, {length}), got {tuple(output.shape)}"
             )
         if output.ndim == 2:
-            output = output.unflatten(1, (output.shape[1] // length, length))
-        x, y = heatmap.wide(output).split(self.bins, -1)
+            output = torch.unflatten(output, 1, (output.shape[1] // length, length))
+        x, y = torch.split(heatmap.wide(output), list(self.bins), -1)
         return x, y
