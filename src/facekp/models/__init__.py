@@ -8,12 +8,34 @@ from typing import Any
 from torch import nn
 
 from ..errors import ArgumentError, unknown_name
+from .cost import Cost, cost, parameters
+from .mobile import MobileNet
 from .resnet import ResNet
-from .unet import UNet
+from .simple import SimpleCNN
+from .unet import ResNetUNet, UNet
 
-__all__ = ["NETWORKS", "ResNet", "UNet", "create", "from_config", "names", "parameters"]
+__all__ = [
+    "NETWORKS",
+    "Cost",
+    "MobileNet",
+    "ResNet",
+    "ResNetUNet",
+    "SimpleCNN",
+    "UNet",
+    "cost",
+    "create",
+    "from_config",
+    "names",
+    "parameters",
+]
 
-NETWORKS: dict[str, type[nn.Module]] = {"resnet": ResNet, "unet": UNet}
+NETWORKS: dict[str, type[nn.Module]] = {
+    "mobile": MobileNet,
+    "resnet": ResNet,
+    "resnet_unet": ResNetUNet,
+    "simple": SimpleCNN,
+    "unet": UNet,
+}
 
 
 def names() -> list[str]:
@@ -46,8 +68,3 @@ def from_config(config: Mapping[str, Any]) -> nn.Module:
     if not isinstance(name, str):
         raise ArgumentError("network: the config has no name")
     return create(name, **options)
-
-
-def parameters(network: nn.Module) -> int:
-    """How many numbers a network has learned."""
-    return sum(p.numel() for p in network.parameters())

@@ -1,24 +1,25 @@
 """Heads: what turns a trunk's stages into maps or numbers.
 
-A trunk gives its stages at strides 4, 8, 16 and 32, finest first.
+A trunk gives its four stages, finest first, each at twice the stride of the one before.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from inspect import signature
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import ArgumentError, unknown_name
 
-__all__ = ["HEADS", "HeatmapHead", "RegressionHead", "SimCCHead"]
+__all__ = ["HEADS", "HeatmapHead", "LinearHead", "RegressionHead", "SimCCHead", "build"]
 
 STRIDES = (4, 8, 16, 32)
 
 
 class HeatmapHead(nn.Module):
-    """Top-down fusion of the stages to maps; at stride 32 there is nothing to fuse, only the last stage.
+    """Top-down fusion of the stages to maps; at the coarsest stride there is nothing to fuse, only the last stage.
 
     Lin et al., "Feature Pyramid Networks for Object Detection", CVPR 2017.
 
@@ -27,18 +28,27 @@ class HeatmapHead(nn.Module):
         points: number of keypoints K.
         width: channels inside the head.
         outputs: number of maps; None is K.
-        stride: input pixels per map pixel: 4, 8, 16 or 32.
+        stride: input pixels per map pixel, one of ``strides``; None is the finest.
+        strides: of the four stages.
     """
 
     output = "heatmap"
 
     def __init__(
-        self, channels: tuple[int, ...], points: int, *, width: int = 128, outputs: int | None = None, stride: int = 4
+        self,
+        channels: tuple[int, ...],
+        points: int,
+        *,
+        width: int = 128,
+        outputs: int | None = None,
+        stride: int | None = None,
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         super().__init__()
-        if stride not in STRIDES:
-            raise unknown_name("stride", stride, STRIDES)
-        self.stride, self.first = stride, STRIDES.index(stride)
+        stride = strides[0] if stride is None else stride
+        if stride not in strides:
+            raise unknown_name("stride", stride, strides)
+        self.stride, self.first = stride, strides.index(stride)
         used = channels[self.first :]
         self.laterals = nn.ModuleList(nn.Conv2d(c, width, 1, bias=False) for c in used)
         self.lateral_norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in used)
@@ -86,6 +96,29 @@ class RegressionHead(nn.Module):
         return out
 
 
+class LinearHead(nn.Module):
+    """Global average, then one fully connected layer.
+
+    Args:
+        channels: of the four stages.
+        points: number of keypoints K.
+        outputs: how many numbers; None is the ``2 K`` normalised coordinates.
+    """
+
+    output = "vector"
+    stride = None
+
+    def __init__(self, channels: tuple[int, ...], points: int, *, outputs: int | None = None) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels[-1], outputs or 2 * points)
+        nn.init.zeros_(self.fc.weight)
+        nn.init.constant_(self.fc.bias, 0.5)  # as the other head's
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        out: Tensor = self.fc(stages[-1].mean((-2, -1)))
+        return out
+
+
 class SimCCHead(nn.Module):
     """One map per point, and one linear layer from its pixels to the bins, shared by all points.
 
@@ -97,7 +130,8 @@ class SimCCHead(nn.Module):
         input_size: ``(H, W)`` of the input: the linear layer needs it.
         width: channels inside the head.
         outputs: ``K L``, L bins of columns and rows; None is two bins per pixel.
-        stride: of the maps: 4, 8, 16 or 32.
+        stride: of the maps, one of ``strides``; None is the finest.
+        strides: of the four stages.
 
     Raises:
         ArgumentError: there is no input_size, or outputs is no multiple of K.
@@ -114,7 +148,8 @@ class SimCCHead(nn.Module):
         input_size: tuple[int, int] | None = None,
         width: int = 128,
         outputs: int | None = None,
-        stride: int = 4,
+        stride: int | None = None,
+        strides: tuple[int, ...] = STRIDES,
     ) -> None:
         super().__init__()
         if input_size is None:
@@ -123,19 +158,62 @@ class SimCCHead(nn.Module):
         bins, rest = divmod(outputs, points) if outputs else (2 * (height + width_of_input), 0)
         if rest:
             raise ArgumentError(f"head simcc: outputs must be a multiple of {points} points, got {outputs}")
-        self.maps = HeatmapHead(channels, points, width=width, stride=stride)
-        self.bins = nn.Linear(-(-height // stride) * -(-width_of_input // stride), bins)
+        self.maps = HeatmapHead(channels, points, width=width, stride=stride, strides=strides)
+        cells = -(-height // self.maps.stride) * -(-width_of_input // self.maps.stride)
+        self.bins = nn.Linear(cells, bins)
 
     def forward(self, stages: list[Tensor]) -> Tensor:
         out: Tensor = self.bins(self.maps(stages).flatten(2))
         return out.flatten(1)
 
 
-HEADS: dict[str, Any] = {"heatmap": HeatmapHead, "regression": RegressionHead, "simcc": SimCCHead}
+HEADS: dict[str, Any] = {
+    "heatmap": HeatmapHead,
+    "linear": LinearHead,
+    "regression": RegressionHead,
+    "simcc": SimCCHead,
+}
+
+
+def build(
+    name: str,
+    channels: tuple[int, ...],
+    points: int,
+    *,
+    strides: tuple[int, ...] = STRIDES,
+    input_size: tuple[int, int] | None = None,
+    width: int | None = None,
+    outputs: int | None = None,
+    stride: int | None = None,
+) -> Any:
+    """A head by name, for a trunk's stages.
+
+    Args:
+        name: one of :data:`HEADS`.
+        channels: of the trunk's stages.
+        points: number of keypoints K.
+        strides: of the trunk's stages.
+        input_size: ``(H, W)``, for the heads that need it.
+        width: channels of the head; None leaves it to the head, as of the next two.
+        outputs: how many maps or numbers.
+        stride: of the maps.
+
+    Raises:
+        ArgumentError: unknown name (the choices are listed), or an option out of its choices.
+    """
+    if name not in HEADS:
+        raise unknown_name("head", name, HEADS)
+    has = signature(HEADS[name]).parameters
+    offered = {"strides": strides, "input_size": input_size}
+    asked = {"width": width, "outputs": outputs, "stride": stride}
+    given = {k: v for k, v in offered.items() if k in has} | {k: v for k, v in asked.items() if v is not None}
+    return HEADS[name](channels, points, **given)
 
 
 def initialise(module: nn.Module) -> None:
     """He's normal initialisation of all convolutions."""
     for m in module.modules():
         if isinstance(m, nn.Conv2d):
-            nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
+            # torch counts the fan-out of grouped filters as if each reached all outputs; their fan-in is right.
+            mode: Literal["fan_in", "fan_out"] = "fan_out" if m.groups == 1 else "fan_in"
+            nn.init.kaiming_normal_(m.weight, mode=mode, nonlinearity="relu")
