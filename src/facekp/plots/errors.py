@@ -1,38 +1,20 @@
-"""Figures of errors and scores.  Needs ``pip install 'facekp[plots]'``.
-
-Every function gives a ``matplotlib.figure.Figure`` of its own: no window opens, and pyplot's state is not touched.
-``figure.savefig("ced.png")`` writes it; a notebook shows it.
-"""
+"""How large errors are, and how honest scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from . import metrics
-from .errors import ArgumentError, MissingExtraError
+from .. import metrics
+from ..errors import ArgumentError
+from .base import Array, new, panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ced", "check", "reliability"]
-
-Array = npt.NDArray[Any]
-
-
-def check() -> None:
-    """Whether figures can be made, before the work that they are to show.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "plots")
+__all__ = ["ced", "reliability"]
 
 
 def ced(curves: Mapping[str, Array], *, at: float = 0.08, size: tuple[float, float] = (6.0, 4.2)) -> Figure:
@@ -51,7 +33,8 @@ def ced(curves: Mapping[str, Array], *, at: float = 0.08, size: tuple[float, flo
     """
     if not curves:
         raise ArgumentError("ced: there is no curve")
-    figure, axes = _figure(size)
+    figure = new(size)
+    axes = panel(figure)
     for name, errors in curves.items():
         curve = metrics.ced(errors)
         if not len(curve.errors):
@@ -84,21 +67,11 @@ def reliability(scores: Array, right: Array, *, bins: int = 10, size: tuple[floa
     curve = metrics.reliability(scores, right, bins)
     if not len(curve.counts):
         raise ArgumentError("reliability: there are no scores")
-    figure, axes = _figure(size)
+    figure = new(size)
+    axes = panel(figure)
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--")
     gap = metrics.expected_calibration_error(scores, right, bins)
     axes.plot(curve.scores, curve.shares, marker="o", label=f"calibration error {gap:.3f}")
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="score", ylabel="share of right points", aspect="equal")
     axes.legend(loc="upper left", frameon=False)
     return figure
-
-
-def _figure(size: tuple[float, float]) -> tuple[Figure, Any]:
-    check()
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    axes.grid(color="0.9", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return figure, axes
