@@ -171,8 +171,8 @@ def codecs() -> str:
 
 def _codec_speed(speed: dict[str, Any]) -> list[str]:
     lines = [
-        f"Decoding {speed['faces']} faces x 68 maps of 64 x 64, points and scores, fastest of several runs "
-        f"(seconds; {speed['machine']}, torch {speed['torch']}, {speed['date']}):",
+        f"Decoding {speed['faces']} faces x 68 maps of 64 x 64, points and scores: seconds of CPU time, "
+        f"best of several runs in turn ({speed['machine']}, torch {speed['torch']}, {speed['date']}):",
         "",
         "| | facekp | a loop over the maps in numpy | kornia's `spatial_soft_argmax2d` (points only) |",
         "|---|---|---|---|",

@@ -9,6 +9,7 @@ from .errors import FacekpError
 
 if TYPE_CHECKING:
     from . import (
+        activations,
         datasets,
         decoders,
         draw,
@@ -36,6 +37,7 @@ __all__ = [
     "Face",
     "FacekpError",
     "__version__",
+    "activations",
     "datasets",
     "decoders",
     "draw",

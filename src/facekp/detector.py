@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -61,6 +61,7 @@ class Detector:
             self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
             self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
             self.mean, self.std = float(pixels["mean"]), float(pixels["std"])
+            self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
@@ -73,6 +74,7 @@ class Detector:
         *,
         device: str | torch.device = "auto",
         finder: str | Path | None = "finder",
+        network: nn.Module | Callable[..., nn.Module] | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
     ) -> Detector:
@@ -82,19 +84,22 @@ class Detector:
             name: a name of :func:`facekp.list_models`, a folder that training wrote, or ``"org/repo"`` on the Hub.
             device: ``"auto"`` (CUDA, then MPS, then CPU), or any name that torch knows.
             finder: which face finder, by name or folder; None for a model that is only given boxes.
+            network: for a model whose network is code of your own: its class, or a network of it.  facekp runs no
+                code that a model's config names.
             revision: branch, tag or commit on the Hub.
             cache_dir: the Hub's cache folder.
 
         Raises:
-            HubError: the model cannot be found or is damaged; the message says what was tried.
+            HubError: the model cannot be found or is damaged, or its network is not facekp's and was not given; the
+                message says what was tried.
             ArgumentError: the device is not there.
         """
         chosen = pick_device(device)
         bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir)
-        network = hub.network_of(lambda: models.from_config(bundle.config.get("network", {})), bundle)
+        built = hub.network_of(lambda: _network(network, bundle), bundle)
         full = bundle.config.get("crop", {}).get("box") == "full"
         face_finder = None if finder is None or full else load_finder(finder, cache_dir)
-        return cls(network, bundle.config, face_finder=face_finder, device=chosen)
+        return cls(built, bundle.config, face_finder=face_finder, device=chosen)
 
     @overload
     def __call__(self, images: list[Any] | tuple[Any, ...], **options: Any) -> list[list[Face] | ImageError]: ...
@@ -247,13 +252,45 @@ class Detector:
         return points.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _input(self, crops: Array) -> Tensor:
-        batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2).float()
-        if getattr(self.network, "in_channels", 3) == 1:
-            batch = (batch * batch.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-        return batch.sub_(self.mean).div_(self.std)
+        batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
+        return network_input(batch, self.mean, self.std, grey=self.grey)
 
     def __repr__(self) -> str:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
+
+
+def _network(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.Bundle) -> nn.Module:
+    options = dict(bundle.config.get("network", {}))
+    if isinstance(given, nn.Module):
+        return given
+    name = str(options.pop("name", ""))
+    if given is not None:
+        return given(**options)
+    if ":" in name:
+        kind = name.rpartition(":")[2]
+        raise ArgumentError(
+            f"network: its code, {name}, is not part of facekp, which runs no code that a config names; "
+            f"import it and give it: Detector.from_pretrained(..., network={kind})"
+        )
+    return models.from_config(bundle.config.get("network", {}))
+
+
+def network_input(images: Tensor, mean: float, std: float, *, grey: bool = False) -> Tensor:
+    """What networks see of pictures, in training and in use alike.
+
+    Args:
+        images: ``(N, 3, H, W)`` RGB, 0 to 255.
+        mean: subtracted from each pixel.
+        std: by which the rest is divided.
+        grey: one channel, the luma ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601).
+
+    Returns:
+        ``(N, 3 or 1, H, W)`` float32.
+    """
+    values = images.float()
+    if grey:
+        values = (values * values.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    return values.sub_(mean).div_(std)
 
 
 def _schema(value: Any) -> KeypointSchema:

@@ -14,6 +14,7 @@ __all__ = [
     "ImageError",
     "MissingExtraError",
     "RecipeError",
+    "TrainingError",
     "unknown_name",
 ]
 
@@ -36,6 +37,10 @@ class DatasetError(FacekpError):
 
 class RecipeError(FacekpError):
     """A training recipe is wrong; the message names the key and the choices."""
+
+
+class TrainingError(FacekpError):
+    """A training run cannot go on: it diverged, or its checkpoint cannot be written."""
 
 
 class HubError(FacekpError):

@@ -203,7 +203,9 @@ def write_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _card(config: Mapping[str, Any]) -> str:
     """A model card: what it is, what it was trained on, under what licence, and how well it does."""
-    name, finds = config["name"], "face boxes" if config["type"] == "finder" else f"`{config.get('schema')}` keypoints"
+    schema = config.get("schema")
+    layout = schema.get("name") if isinstance(schema, Mapping) else schema
+    name, finds = config["name"], "face boxes" if config["type"] == "finder" else f"`{layout}` keypoints"
     metrics = config.get("metrics", [])
     rows = [f"- {_sentence(m)}" for m in (metrics if isinstance(metrics, list) else [metrics])]
     option = "finder=" if config["type"] == "finder" else ""

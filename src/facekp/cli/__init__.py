@@ -20,7 +20,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FacekpError
-from . import convert, detect, evaluate, inspect, models, pack, predict, train
+from . import compare, convert, detect, evaluate, inspect, models, pack, predict, search, train
 
 __all__ = ["app", "main"]
 
@@ -62,6 +62,8 @@ def options(
 
 app.command("detect")(detect.detect)
 app.command("train")(train.train)
+app.command("search")(search.search)
+app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)

@@ -4,70 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from .. import datasets, transforms
+from .. import geometry, transforms
 from ..datasets.packed import PackedSample, Packing
 from ..datasets.packed_crop import reduced
-from ..errors import DatasetError, RecipeError
+from ..errors import RecipeError
 from ..sample import Sample
-from .recipe import Crop, Data, KeypointRecipe
-from .sampler import EpochSampler
+from ..schema import KeypointSchema
+from .augmentation import pipeline
+from .groups import Crop
+from .recipe import KeypointRecipe
+from .sampler import FILLER, EpochSampler, ShareSampler
+from .split import split, validation_names
 
-__all__ = ["CropDataset", "keypoint_loaders", "split", "validation_names"]
+__all__ = ["CropDataset", "Held", "keypoint_loaders", "split", "validation_names"]
 
 log = logging.getLogger(__name__)
 
 SURROUNDINGS = 1.5  # times the crop's own scale: what augmentation reaches but for its rarest turns
-Array = npt.NDArray[Any]
-
-
-def validation_names(value: str, key: str = "validation") -> list[str]:
-    """The names on a validation list: a file of one's own, or a list inside the package.
-
-    Raises:
-        RecipeError: it is neither; the message names the recipe's key.
-    """
-    own = Path(value)
-    shipped = resources.files("facekp") / "recipes" / "validation" / f"{value}.txt"
-    if own.is_file():
-        text = own.read_text("utf-8")
-    elif shipped.is_file():
-        text = shipped.read_text("utf-8")
-    else:
-        raise RecipeError(f"data.{key}: {value!r} is neither a file nor a list inside facekp")
-    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-
-
-def split(data: Data) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation samples; a photograph with one face in validation is there with all."""
-    held = set(validation_names(data.validation))
-    samples: list[Sample] = []
-    for spec in data.sets:
-        options = dict(spec)
-        name = str(options.pop("name", ""))
-        for key in ("root", "path"):
-            if key in options:
-                options[key] = str(Path(data.root) / str(options[key]))
-        samples.extend(datasets.create(name, **options))
-    subjects = {s.subject for s in samples if s.meta.get("name") in held}
-    validation = [s for s in samples if s.meta.get("name") in held or (s.subject and s.subject in subjects)]
-    chosen = {id(s) for s in validation}
-    train = [s for s in samples if id(s) not in chosen]
-    if not train or not validation:
-        raise DatasetError(
-            f"data.validation {data.validation!r} leaves {len(train)} faces to train on and {len(validation)} to "
-            "validate; its names must be those of the sets' pictures"
-        )
-    return train, validation
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
@@ -80,24 +40,52 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     Args:
         samples: the faces.
         recipe: crop, augmentation and cache.
-        augment: the name of a preset of :func:`facekp.transforms.preset`.
+        augment: a preset of :func:`facekp.transforms.preset`, or a list as in a recipe.
         seed: sample i of epoch e is the same whatever the workers.
     """
 
-    def __init__(self, samples: Sequence[Sample], recipe: KeypointRecipe, augment: str, seed: int = 0) -> None:
+    def __init__(
+        self, samples: Sequence[Sample], recipe: KeypointRecipe, augment: str | list[dict[str, Any]], seed: int = 0
+    ) -> None:
         self.samples = [_kept(s, recipe) for s in samples]
         crop = transforms.CropToBox(recipe.crop.size, recipe.crop.scale, recipe.crop.box)
-        self.transform = transforms.preset(augment, crop)
+        self.transform = pipeline(augment, crop)
         self.seed, self.epoch = seed, 0
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        view = self.transform(self.samples[index], rng)
-        image = np.ascontiguousarray(view.image.transpose(2, 0, 1))
-        return torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(view.keypoints))
+        return _tensors(self.view(index))
+
+    def view(self, index: int) -> Sample:
+        """The crop as a sample."""
+        return self.transform(self.samples[index], np.random.default_rng((self.seed, self.epoch, index)))
+
+
+def _tensors(view: Sample) -> tuple[Tensor, Tensor]:
+    image = np.ascontiguousarray(view.image.transpose(2, 0, 1))
+    return torch.from_numpy(image), torch.from_numpy(np.ascontiguousarray(view.keypoints))
+
+
+class Held(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    """Crops with the face's box ``(4,)`` in crop pixels, by which errors are divided where nothing else can be.
+
+    Where the face has none, that is the crop's.  :data:`FILLER` is a face without labels.
+    """
+
+    def __init__(self, crops: CropDataset) -> None:
+        self.crops = crops
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        view = self.crops.view(max(index, 0))
+        image, points = _tensors(view)
+        box = view.box if (view.box[2:] > view.box[:2]).any() else geometry.image_box(view.image.shape[:2])
+        known = torch.full_like(points, torch.nan) if index == FILLER else points
+        return image, known, torch.from_numpy(np.array(box, np.float32))
 
 
 def _kept(sample: Sample, recipe: KeypointRecipe) -> Sample:
@@ -141,18 +129,35 @@ def _check_packing(packing: Packing | None, crop: Crop) -> None:
 
 
 def keypoint_loaders(recipe: KeypointRecipe) -> tuple[DataLoader[Any], DataLoader[Any], list[Sample]]:
-    """Training and validation loaders, and the validation samples themselves."""
+    """Training and validation loaders, and the validation samples themselves.
+
+    Raises:
+        RecipeError: the data does not go with the recipe; the message names the key.
+        DatasetError: the data is missing or wrong.
+    """
     train, validation = split(recipe.data)
     log.info("%s: %d faces to train on, %d to validate", recipe.name, len(train), len(validation))
     for packing in {s.packing for s in (*train, *validation) if isinstance(s, PackedSample)}:
         _check_packing(packing, recipe.crop)
     training = CropDataset(train, recipe, recipe.augment, recipe.seed)
-    checking = CropDataset(validation, recipe, "none")
+    _check_mirror(training, train[0].schema)
+    checking = Held(CropDataset(validation, recipe, "none"))
+    sampler = EpochSampler(training, recipe.seed, batch_size=recipe.batch_size)
     loader: DataLoader[Any] = DataLoader(
         training,
         recipe.batch_size,
-        sampler=EpochSampler(training, recipe.seed),
-        drop_last=len(training) > recipe.batch_size,
+        sampler=sampler,
+        drop_last=len(sampler) > recipe.batch_size,
         num_workers=recipe.workers,
+        generator=torch.Generator(),  # of its own: a resumed run draws no other noise from the common one
     )
-    return loader, DataLoader(checking, max(recipe.batch_size, 32)), validation
+    held: DataLoader[Any] = DataLoader(
+        checking, max(recipe.batch_size, 32), sampler=ShareSampler(checking), generator=torch.Generator()
+    )
+    return loader, held, validation
+
+
+def _check_mirror(crops: CropDataset, schema: KeypointSchema) -> None:
+    steps = crops.transform.transforms
+    if schema.mirror is None and any(isinstance(step, transforms.Mirror) for step in steps):
+        raise RecipeError(f"augment: {schema.name} has no mirror pairs; choose a list of transforms without Mirror")

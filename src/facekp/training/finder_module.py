@@ -22,9 +22,9 @@ from ..sample import Frame
 from ..transforms.frames import FrameMixer, Mixed, MixerConfig
 from . import finder_finish
 from .averaged import AveragedModule
-from .data import validation_names
 from .finder_recipe import FinderRecipe
 from .sampler import EpochSampler
+from .split import validation_names
 
 __all__ = ["FinderModule", "MixedDataset", "collate", "job", "load_frames"]
 
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 class FinderModule(AveragedModule):
     """Trains a finder; validates on whole frames."""
+
+    monitor, rises = "val/ap", True
 
     def __init__(self, recipe: FinderRecipe) -> None:
         try:
@@ -70,7 +72,7 @@ class FinderModule(AveragedModule):
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
-        self.log_dict({f"val/{k}": v for k, v in finder_finish.summary(self.matches, self.config.min_score).items()})
+        self.conclude(finder_finish.summary(self.matches, self.config.min_score))
 
 
 # ---------------------------------------------------------------- data
@@ -141,11 +143,12 @@ def job(
     loader: DataLoader[Any] = DataLoader(
         pictures,
         recipe.batch_size,
-        sampler=EpochSampler(pictures, recipe.seed, shuffle=False),
+        sampler=EpochSampler(pictures, recipe.seed, shuffle=False, batch_size=recipe.batch_size),
         collate_fn=collate,
         num_workers=recipe.workers,
         worker_init_fn=_one_thread,
         drop_last=recipe.samples > recipe.batch_size,
+        generator=torch.Generator(),
     )
     validation: DataLoader[Any] = DataLoader(checked, 16, collate_fn=list)  # type: ignore[arg-type]
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from .recipe import Common, Strict
+from .groups import Strict
+from .recipe import Common
 
 __all__ = ["FinderRecipe", "FrameData"]
 
@@ -36,5 +37,6 @@ class FinderRecipe(Common):
     mixer: dict[str, Any] = Field(default_factory=dict, description="fields of facekp.transforms.frames.MixerConfig")
     finder: dict[str, Any] = Field(default_factory=dict, description="fields of facekp.finder.FinderConfig")
     samples: int = Field(default=8192, ge=1, description="training pictures per epoch")
+    keep: Literal["best", "last"] = Field("last", description="which weights become the model")
     box_weight: float = Field(default=2.0, ge=0, description="weight of the box loss")
     threads: int = Field(default=0, ge=0, description="CPU threads of the training process; 0 leaves torch's default")

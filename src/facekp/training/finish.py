@@ -13,18 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from .. import datasets, hub, metrics, transforms
+from .. import schema as schemas
 from ..decoders import Codec, calibration
 from ..sample import Sample
 from ..schema import KeypointSchema
-from .data import CropDataset
-from .module import MEAN, STD, network_options, normalize
-from .recipe import Data, KeypointRecipe
+from .data import CropDataset, Held
+from .groups import Data
+from .module import inputs, network_options
+from .recipe import KeypointRecipe
 
 __all__ = ["save"]
 
 log = logging.getLogger(__name__)
 
 RIGHT = 0.05  # what a score promises: an error under this share of the normaliser
+SAID = {"epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"}
 JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
 
 
@@ -34,6 +37,7 @@ class _Run:
 
     points: Any
     truth: Any
+    boxes: Any
     log_spread: Tensor
 
 
@@ -42,14 +46,14 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
     schema = held_out[0].schema
     by = metrics.default_normalizer(schema)
     crops = CropDataset(held_out, recipe, "none")
-    plain = _run(network, codec, crops)
-    spread, right = _examples([plain, *_jittered(network, codec, crops)], schema, by)
+    plain = _run(network, codec, crops, recipe)
+    spread, right = _examples([plain, *_jittered(network, codec, crops, recipe)], schema, by)
     codec.calibration = calibration.fit(spread, right)
-    errors = metrics.nme(plain.points, plain.truth, schema, by)
+    errors = metrics.nme(plain.points, plain.truth, schema, by, boxes=plain.boxes)
     known = torch.isfinite(spread)
     gap = metrics.expected_calibration_error(codec.score(spread)[known].cpu().numpy(), right[known].numpy())
     numbers = {
-        "data": f"validation list {recipe.data.validation}",
+        "data": recipe.data.held_out,
         "boxes": "labelled",
         "normalizer": by,
         "faces": len(held_out),
@@ -68,44 +72,53 @@ def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, number
         "type": "keypoints",
         "name": recipe.name,
         "licence": recipe.licence,
-        "schema": schema.name,
+        "schema": _layout(schema),
         "network": {k: v for k, v in network.items() if k != "pretrained"},
         "codec": codec.to_config(),
         "crop": recipe.crop.model_dump(mode="json"),
-        "preprocessing": {"mean": MEAN, "std": STD, "color": "rgb"},
+        "preprocessing": {**recipe.pixels.model_dump(), "color": "grey" if recipe.grey else "rgb"},
         "training_data": [_said(spec, recipe.data) for spec in recipe.data.sets],
-        "recipe": recipe.model_dump(mode="json", include={"epochs", "batch_size", "augment", "optimizer", "seed"}),
+        "recipe": recipe.model_dump(mode="json", include=SAID),
         "metrics": [numbers],
     }
+
+
+def _layout(schema: KeypointSchema) -> str | dict[str, Any]:
+    """A schema's name, where that says everything."""
+    data = schema.to_dict()
+    known = schema.name in schemas.names() and schemas.get(schema.name).to_dict() == data
+    return schema.name if known else data
 
 
 def _said(spec: dict[str, Any], data: Data) -> str:
     options = ", ".join(f"{key} {value}" for key, value in spec.items() if key not in ("name", "root", "path"))
     # A cache is called by what was packed, on which the model's licence depends.
     name = datasets.Packed(Path(data.root) / spec["path"]).name if spec["name"] == "packed" else spec["name"]
-    return f"{name}{f' ({options})' if options else ''} without the validation list {data.validation}"
+    return f"{name}{f' ({options})' if options else ''} without the {data.held_out}"
 
 
 @torch.inference_mode()
-def _run(network: nn.Module, codec: Codec, crops: CropDataset) -> _Run:
-    points, truth, spreads = [], [], []
-    for start in range(0, len(crops), 32):
-        batch = [crops[i] for i in range(start, min(start + 32, len(crops)))]
-        output = network(normalize(torch.stack([image for image, _ in batch])))
+def _run(network: nn.Module, codec: Codec, crops: CropDataset, recipe: KeypointRecipe) -> _Run:
+    points, truth, boxes, spreads = [], [], [], []
+    held = Held(crops)
+    for start in range(0, len(held), 32):
+        batch = [held[i] for i in range(start, min(start + 32, len(held)))]
+        output = network(inputs(torch.stack([image for image, _, _ in batch]), recipe))
         points.append(codec.decode(output)[0])
         spreads.append(codec.log_spread(output))
-        truth.append(torch.stack([p for _, p in batch]))
-    return _Run(torch.cat(points).numpy(), torch.cat(truth).numpy(), torch.cat(spreads))
+        truth.append(torch.stack([p for _, p, _ in batch]))
+        boxes.append(torch.stack([box for _, _, box in batch]))
+    return _Run(torch.cat(points).numpy(), torch.cat(truth).numpy(), torch.cat(boxes).numpy(), torch.cat(spreads))
 
 
-def _jittered(network: nn.Module, codec: Codec, crops: CropDataset) -> list[_Run]:
+def _jittered(network: nn.Module, codec: Codec, crops: CropDataset, recipe: KeypointRecipe) -> list[_Run]:
     """Passes over crops as a finder would cut them, some of them partly covered."""
     loose = transforms.RandomAffine(angle=15, scale=0.12, shift=0.05)
     crops.transform = transforms.Compose([crops.transform, loose, transforms.Occlude(0.3, p=0.15)])
     runs = []
     for copy in range(JITTERED_COPIES):
         crops.epoch = copy
-        runs.append(_run(network, codec, crops))
+        runs.append(_run(network, codec, crops, recipe))
     return runs
 
 
@@ -113,7 +126,7 @@ def _examples(runs: Sequence[_Run], schema: KeypointSchema, by: str) -> tuple[Te
     """Log spreads ``(N, K)``, NaN where there is no label, and whether each point is right."""
     spreads, rights = [], []
     for run in runs:
-        errors = metrics.point_errors(run.points, run.truth, schema, by)
+        errors = metrics.point_errors(run.points, run.truth, schema, by, boxes=run.boxes)
         known = torch.from_numpy(np.isfinite(errors))
         spreads.append(torch.where(known, run.log_spread, torch.nan))
         rights.append(torch.from_numpy(errors < RIGHT))

@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .. import decoders, metrics, models
+from .. import decoders, metrics
+from .. import schema as schemas
+from ..detector import network_input
 from ..errors import ArgumentError, RecipeError
 from ..schema import KeypointSchema
+from . import networks
 from .averaged import AveragedModule
+from .init import start
 from .recipe import KeypointRecipe
+from .split import layout
 
-__all__ = ["KeypointModule", "build", "network_options"]
+__all__ = ["KeypointModule", "build", "check", "inputs", "network_options"]
 
-MEAN, STD = 127.5, 64.0  # pixels → about [-2, 2]; travels in config.json
+
+def check(recipe: KeypointRecipe) -> None:
+    """What can be known of network and codec before any data is read.
+
+    Raises:
+        RecipeError: naming the key that does not fit.
+    """
+    # Where only the sets can tell how many points there are, any layout shows whether the kinds fit.
+    points = layout(recipe.data) or schemas.get("ibug68")
+    _codec(recipe, len(points), points.mean_shape)
 
 
 def build(recipe: KeypointRecipe, points: int, mean_shape: Any = None) -> tuple[torch.nn.Module, decoders.Codec]:
@@ -31,7 +44,11 @@ def build(recipe: KeypointRecipe, points: int, mean_shape: Any = None) -> tuple[
         RecipeError: naming the key that does not fit.
     """
     codec = _codec(recipe, points, mean_shape)
-    return models.from_config(network_options(recipe, codec, points)), codec
+    options = network_options(recipe, codec, points)
+    given, wanted = networks.sketch(options, recipe.crop.size).shape[0], codec.channels(points)
+    if given != wanted:
+        raise RecipeError(f"network: {options['name']} gives {given} channels, but codec {codec.name} reads {wanted}")
+    return networks.create(options), codec
 
 
 def network_options(recipe: KeypointRecipe, codec: decoders.Codec, points: int) -> dict[str, Any]:
@@ -44,47 +61,42 @@ def network_options(recipe: KeypointRecipe, codec: decoders.Codec, points: int) 
         outputs = codec.channels(points)
     except ArgumentError as error:
         raise RecipeError(f"codec: {error}") from None
-    options = _described(recipe, points)
+    options = networks.described(recipe, points)
     usual = points if codec.output == "heatmap" else 2 * points
     return options if outputs == usual else options | {"outputs": outputs}
 
 
-def _described(recipe: KeypointRecipe, points: int) -> dict[str, Any]:
-    options: dict[str, Any] = {"points": points, **recipe.network}
-    if options.get("head") == "simcc":
-        options.setdefault("input_size", list(recipe.crop.size))
-    return options
-
-
 def _codec(recipe: KeypointRecipe, points: int, mean_shape: Any) -> decoders.Codec:
-    described = _described(recipe, points)
-    with torch.device("meta"):  # only to ask what it gives, and at which stride
-        sketch = models.from_config({k: v for k, v in described.items() if k != "pretrained"})
-    gives, stride = getattr(sketch, "output", None), getattr(sketch, "stride", None)
+    sketch = networks.sketch(networks.described(recipe, points), recipe.crop.size)
     kind = decoders.CODECS.get(str(recipe.codec["name"]))
-    if kind is not None and gives is not None and kind.output != gives:
-        fits = [name for name, codec in decoders.CODECS.items() if codec.output == gives]
+    if kind is not None and kind.output != sketch.output:
+        fits = [name for name, codec in decoders.CODECS.items() if codec.output == sketch.output]
         raise RecipeError(
-            f"codec.name: {kind.name} reads a {kind.output}, but the network gives a {gives}; "
+            f"codec.name: {kind.name} reads a {kind.output}, but the network gives a {sketch.output}; "
             f"choose one of: {', '.join(fits)}"
         )
     options: dict[str, Any] = {"input_size": recipe.crop.size, **recipe.codec}
     if kind is not None and kind.uses_mean_shape and mean_shape is not None:
         options.setdefault("mean_shape", mean_shape)
-    if stride is not None:
-        height, width = recipe.crop.size
-        if height % 32 or width % 32:
-            raise RecipeError(f"crop.size: {recipe.crop.size} must be multiples of 32 for a heatmap head")
-        options.setdefault("heatmap_size", (height // stride, width // stride))
+    if sketch.output == "heatmap":
+        options.setdefault("heatmap_size", _map_size(recipe.crop.size, sketch.shape[1:]))
     try:
         return decoders.from_config(options)
     except ArgumentError as error:
         raise RecipeError(f"codec: {error}") from None
 
 
-def normalize(images: Tensor) -> Tensor:
-    """uint8 ``(N, 3, H, W)`` → the float that networks see, channels last."""
-    return images.float().sub_(MEAN).div_(STD).contiguous(memory_format=torch.channels_last)
+def _map_size(size: tuple[int, int], maps: tuple[int, ...]) -> tuple[int, ...]:
+    if size[0] * maps[1] != size[1] * maps[0]:
+        stride = -(-size[0] // maps[0])
+        raise RecipeError(f"crop.size: {size} gives maps {maps} of another shape; choose multiples of {stride}")
+    return maps
+
+
+def inputs(images: Tensor, recipe: KeypointRecipe) -> Tensor:
+    """uint8 ``(N, 3, H, W)`` → the float that the recipe's network sees, channels last."""
+    seen = network_input(images, recipe.pixels.mean, recipe.pixels.std, grey=recipe.grey)
+    return seen.contiguous(memory_format=torch.channels_last)
 
 
 class KeypointModule(AveragedModule):
@@ -92,30 +104,28 @@ class KeypointModule(AveragedModule):
 
     def __init__(self, recipe: KeypointRecipe, schema: KeypointSchema) -> None:
         network, codec = build(recipe, len(schema), schema.mean_shape)
+        if recipe.init is not None:
+            start(recipe, network, codec, schema)
         super().__init__(recipe, network)
-        self.schema, self.codec = schema, codec
-        self.errors: list[np.ndarray[Any, Any]] = []
+        self.schema, self.codec, self.options = schema, codec, recipe
+        self.nme, self.failure = metrics.NME(schema=schema), metrics.FailureRate(schema=schema)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, points = batch
-        parts = self.codec.loss(self.network(normalize(images)), self.codec.encode(points))
+        parts = self.codec.loss(self.network(inputs(images, self.options)), self.codec.encode(points))
         loss = torch.stack(list(parts.values())).sum()
-        self.log_dict({f"train/{k}": v for k, v in parts.items()}, on_epoch=True, on_step=False)
-        self.log("train/loss", loss, on_epoch=True, on_step=False)
+        self.log_dict({f"train/{k}": v for k, v in parts.items()}, on_epoch=True, on_step=False, sync_dist=True)
+        self.log("train/loss", loss, on_epoch=True, on_step=False, sync_dist=True)
         return loss
 
-    def on_validation_epoch_start(self) -> None:
-        super().on_validation_epoch_start()
-        self.errors = []
-
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
-        images, truth = batch
-        points, _scores = self.codec.decode(self.network(normalize(images)))
-        by = metrics.default_normalizer(self.schema)
-        self.errors.append(metrics.nme(points.float().cpu().numpy(), truth.cpu().numpy(), self.schema, by))
+    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> None:
+        images, truth, boxes = batch
+        points, _scores = self.codec.decode(self.network(inputs(images, self.options)))
+        for metric in (self.nme, self.failure):
+            metric.update(points.float(), truth, boxes)
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
-        errors = np.concatenate(self.errors)
-        self.log("val/nme", float(np.nanmean(errors)), prog_bar=True)
-        self.log("val/failure", metrics.failure_rate(errors))
+        self.conclude({"nme": float(self.nme.compute()), "failure": float(self.failure.compute())})
+        self.nme.reset()
+        self.failure.reset()

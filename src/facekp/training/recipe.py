@@ -5,73 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..errors import RecipeError
+from ..errors import ArgumentError, RecipeError
+from .groups import Crop, Data, EarlyStopping, Optimizer, Pixels, Schedule, SplitBy, Strict, Subjects
 
-__all__ = ["Common", "Crop", "KeypointRecipe", "load", "names"]
-
-
-class Strict(BaseModel):
-    """Unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Optimizer(Strict):
-    """How weights move."""
-
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    clip: float = Field(0.0, ge=0, description="largest norm of the gradient; 0 is no limit")
-
-
-class Schedule(Strict):
-    """How the learning rate moves, step by step."""
-
-    name: Literal["constant", "cosine", "step"] = "cosine"
-    warmup: float = Field(0.03, ge=0, lt=1, description="share of all steps with a rising rate")
-    final: float = Field(0.01, ge=0, le=1, description="cosine: the last rate, as a share of the first")
-    step: int = Field(5, ge=1, description="step: epochs between two drops")
-    gamma: float = Field(0.1, gt=0, description="step: factor of each drop")
+__all__ = ["Common", "KeypointRecipe", "check", "load", "names", "titles"]
 
 
 class Common(Strict):
     """What the recipes of all tasks share."""
 
     name: str
+    title: str = Field("", description="one line: what it is")
     epochs: int = Field(10, ge=1)
-    batch_size: int = Field(32, ge=1)
+    batch_size: int = Field(32, ge=1, description="of each device")
+    accumulate: int = Field(1, ge=1, description="batches whose gradients make one step")
     optimizer: Optimizer = Optimizer()
     schedule: Schedule = Schedule()
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0 is none")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int | Literal["auto"] = Field(1, description="GPUs, or processes on a CPU, of each machine")
+    num_nodes: int = Field(1, ge=1, description="machines")
+    strategy: Literal["auto", "ddp"] = Field("auto", description="how several devices share the work")
     workers: int = Field(1, ge=0)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     validate_every: int = Field(1, ge=1, description="epochs between two validations")
+    early_stopping: EarlyStopping | None = None
+    keep: Literal["best", "last"] = Field("best", description="which weights become the model")
+    checkpoint_every: int = Field(
+        0, ge=0, description="steps between two checkpoints within an epoch; each epoch's end is one anyway"
+    )
     licence: str = "depends on the training data"
 
-
-class Crop(Strict):
-    """What the network sees of a picture; travels in config.json and Detector obeys it."""
-
-    size: tuple[int, int] = (128, 128)
-    scale: float = Field(1.2, gt=0)
-    box: Literal["extent", "source", "full"] = "extent"
-
-
-class Data(Strict):
-    """Which faces."""
-
-    sets: list[dict[str, Any]] = Field(description="each: name of the format and the reader's options")
-    root: str = Field(".", description="relative roots of the sets are taken from here")
-    validation: str = Field(description="a file of picture names, or a name in facekp/recipes/validation")
-    cache_scale: float = Field(2.6, gt=1, description="how much of the surroundings is kept in memory")
-    cache_side: int = Field(384, ge=16, description="longest side in memory, in pixels")
+    @model_validator(mode="after")
+    def _devices(self) -> Common:
+        if self.devices != "auto" and self.devices < 1:
+            raise ValueError(f"devices: expected a positive number or auto, got {self.devices}")
+        return self
 
 
 class KeypointRecipe(Common):
@@ -80,22 +54,54 @@ class KeypointRecipe(Common):
     task: Literal["keypoints"] = "keypoints"
     data: Data
     crop: Crop = Crop()
-    network: dict[str, Any]
-    codec: dict[str, Any]
-    augment: str = "strong"
+    grey: bool = Field(False, description="one channel: the picture's luma")
+    pixels: Pixels = Pixels()
+    network: dict[str, Any] = Field(
+        description="name: of facekp.models, or module:Class of one's own in the working directory; and its options"
+    )
+    init: str | None = Field(None, description="start from a trained model: a name, a folder or a Hub repository")
+    codec: dict[str, Any] = Field(description="name: of facekp.decoders; and its options")
+    augment: str | list[dict[str, Any]] = Field(
+        "strong", description="a preset's name, or a list of {name: Mirror, ...} of facekp.transforms"
+    )
 
     @model_validator(mode="after")
     def _named(self) -> KeypointRecipe:
         for key in ("network", "codec"):
             if "name" not in getattr(self, key):
                 raise ValueError(f"{key}: a name is missing")
+        channels = self.network.get("in_channels")
+        if channels is not None and (channels == 1) != self.grey:
+            raise ValueError(f"network.in_channels: {channels} does not go with grey: {str(self.grey).lower()}")
         return self
+
+    @field_validator("augment")
+    @classmethod
+    def _transforms(cls, value: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+        from .augmentation import pipeline
+
+        try:
+            pipeline(value)
+        except ArgumentError as error:
+            raise ValueError(str(error)) from None
+        return value
 
 
 def names() -> list[str]:
     """The recipes inside the package."""
     folder = resources.files("facekp") / "recipes"
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+
+
+def titles() -> dict[str, str]:
+    """The recipes inside the package and what each is: its ``title``, or its first line of comment."""
+    found = {}
+    for name in names():
+        text = _text(name)
+        first = text.splitlines()[0] if text else ""
+        said = _parse(text, name).get("title", first.lstrip("# ") if first.startswith("#") else "")
+        found[name] = str(said)
+    return found
 
 
 def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
@@ -126,18 +132,28 @@ def check(values: dict[str, Any], where: str) -> Any:
         return kinds[task].model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "recipe"
-        said = first["msg"]
+        key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<")) or "recipe"
+        said = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             said = f"unknown key; known are: {', '.join(_keys(kinds[task], first['loc'][:-1]))}"
         raise RecipeError(f"{where}: {key}: {said}") from None
 
 
-def _keys(model: Any, path: Sequence[Any]) -> list[str]:
+def _keys(model: type[Strict], path: Sequence[Any]) -> list[str]:
     """The keys of the group at ``path`` in a recipe."""
+    groups: dict[Any, type[Strict]] = {"<by>": SplitBy, "<subjects>": Subjects}
     for part in path:
-        model = model.model_fields[part].annotation
-    return sorted(model.model_fields)
+        model = groups.get(part) or _group(model, str(part)) or model
+    return sorted(field.alias or name for name, field in model.model_fields.items())
+
+
+def _group(model: type[Strict], key: str) -> type[Strict] | None:
+    """The group of keys under ``key``, which may also be None."""
+    if key not in model.model_fields:
+        return None
+    annotation = model.model_fields[key].annotation
+    kinds = [annotation, *get_args(annotation)]
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Strict)), None)
 
 
 def _text(recipe: str | Path) -> str:

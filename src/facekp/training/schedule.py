@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from .recipe import Common
 
-__all__ = ["Average", "optimizer", "rate"]
+__all__ = ["Average", "Patience", "optimizer", "rate"]
 
 
 def optimizer(recipe: Common, network: nn.Module) -> torch.optim.Optimizer:
@@ -33,8 +34,45 @@ def optimizer(recipe: Common, network: nn.Module) -> torch.optim.Optimizer:
     return kinds[spec.name]([g for g in groups if g["params"]])
 
 
-def rate(recipe: Common, steps_per_epoch: int) -> Callable[[int], float]:
-    """Step → factor of the learning rate."""
+@dataclass(slots=True)
+class Patience:
+    """Waits for a number to fall.
+
+    Attributes:
+        patience: values in a row without progress that are too many.
+        min_delta: less than this is no progress.
+        best: the lowest value so far.
+        waited: values since then.
+        times: how often it was too many.
+    """
+
+    patience: int
+    min_delta: float = 0.0
+    best: float = math.inf
+    waited: int = 0
+    times: int = 0
+
+    def take(self, value: float) -> None:
+        """The next value; NaN is no progress.  After too many without, the count starts anew."""
+        if self.waited >= self.patience:
+            self.waited = 0
+        if value < self.best - self.min_delta:
+            self.best, self.waited = value, 0
+        else:
+            self.waited += 1
+            self.times += self.waited >= self.patience
+
+    def state(self) -> dict[str, float]:
+        """What a checkpoint keeps."""
+        return {"best": self.best, "waited": self.waited, "times": self.times}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The inverse of :meth:`state`."""
+        self.best, self.waited, self.times = float(state["best"]), int(state["waited"]), int(state["times"])
+
+
+def rate(recipe: Common, steps_per_epoch: int, plateau: Patience | None = None) -> Callable[[int], float]:
+    """Step → factor of the learning rate; that of a plateau also depends on what the validations found."""
     spec = recipe.schedule
     steps = recipe.epochs * steps_per_epoch
     warm = max(1, round(spec.warmup * steps)) if spec.warmup else 0
@@ -44,6 +82,8 @@ def rate(recipe: Common, steps_per_epoch: int) -> Callable[[int], float]:
             return (step + 1) / warm
         if spec.name == "constant":
             return 1.0
+        if spec.name == "plateau":
+            return spec.gamma ** (plateau.times if plateau else 0)
         if spec.name == "step":
             return spec.gamma ** (step // steps_per_epoch // spec.step)
         done = min(1.0, (step - warm) / max(1, steps - warm))
@@ -67,7 +107,7 @@ class Average:
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for key, value in network.state_dict().items():
-            kept = self.state[key]
+            kept = self.state[key] = self.state[key].to(value.device)  # moves once, with the network
             if kept.dtype.is_floating_point:
                 kept.lerp_(value.detach().to(kept), 1 - decay)
             else:
