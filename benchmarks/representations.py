@@ -241,7 +241,7 @@ def main() -> None:
     rows = []
     for run in mine:
         network, log = ready(run, faces, given.runs, given.epochs)
-        rows.append({**asdict(run), "seconds": log["seconds"], "decoders": measure(run, network, faces)})
+        rows.append({**asdict(run), "loss_last": round(log["loss"][-1], 4), "decoders": measure(run, network, faces)})
         print(run, {k: v["nme"] for k, v in rows[-1]["decoders"].items()}, flush=True)
     environment = {
         "facekp": facekp.__version__,

@@ -46,8 +46,7 @@ def table(record: dict[str, Any]) -> str:
         f"batches of {setting['batch']}, AdamW with a learning rate of {setting['lr']:g} and a cosine. "
         f"Input {setting['input']} px, maps {setting['maps']}x{setting['maps']}; sigma and radius are those for an "
         f"input of {setting['frame']} px. "
-        f"facekp {machine['facekp']}, torch {machine['torch']}, CPU, {machine['machine']}; "
-        f"{sum(r['seconds'] for r in runs) / 3600:.1f} hours of training in all, two runs at a time."
+        f"facekp {machine['facekp']}, torch {machine['torch']}, CPU, {machine['machine']}."
     )
     return "\n".join([*lines, "", note])
 

@@ -82,7 +82,7 @@ def test_a_run_leaves_a_model_that_detector_loads(drawn: Path, tmp_path: Path) -
         run.fit(checked, tmp_path / "run")
 
 
-STEPS = 100
+STEPS = 200
 MAPS = {"name": "resnet", "head": "heatmap", "head_width": 64}
 CODECS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "argmax": (MAPS, {"sigma": 1.5, "quarter": True}),
@@ -93,7 +93,7 @@ CODECS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "simcc": ({"name": "resnet", "head": "simcc", "head_width": 64}, {"sigma": 3.0}),
     "soft_argmax": (MAPS, {}),
     "udp": (MAPS, {"sigma": 1.5}),
-    "weighted_argmax": (MAPS, {"target": "disc", "radius": 2.0}),
+    "weighted_argmax": (MAPS, {"sigma": 1.5, "threshold": 0.2}),
 }
 
 
