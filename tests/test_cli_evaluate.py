@@ -87,7 +87,7 @@ def test_out_is_a_folder_with_everything(
 ) -> None:
     pytest.importorskip("matplotlib", reason="needs facekp[plots]")
     out = tmp_path / "deep" / "out"
-    text = run(*common(tiny_models, faces), "--boxes", boxes, "--out", out)
+    text = run(*common(tiny_models, faces), "--boxes", boxes, "--output", out)
     assert "crops on" in text
     assert {p.name for p in out.iterdir()} == {"report.json", "ced.png", *sheets}
     for name in sheets:
@@ -114,9 +114,9 @@ def test_what_is_wrong_is_one_line(run: Run, tiny_models: Path, faces: Path, mon
     assert "normali" in run(*good, "--norm", "nothing", code=2)
     assert "nose_tip" in run(*good, "--norm", "nose-tip", code=2)
     (faces / "file").write_text("")
-    assert "--out" in run(*good, "--out", faces / "file" / "x", code=2)
+    assert "--output" in run(*good, "--output", faces / "file" / "x", code=2)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    assert "pip install 'facekp[plots]'" in run(*good, "--out", faces / "out", code=2)
+    assert "pip install 'facekp[plots]'" in run(*good, "--output", faces / "out", code=2)
     assert not (faces / "out").exists()
 
 

@@ -123,7 +123,7 @@ def test_wrong_folders(tmp_path: Path) -> None:
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="needs facekp[plots]")
     folders = [str(run(tmp_path / x)) for x in "ab"]
-    assert main(["compare", *folders, "--out", str(tmp_path / "out")]) == 0
+    assert main(["compare", *folders, "--output", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.splitlines()[2].startswith("b ")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"compare.json", "compare.png"}
     assert main(["compare", *folders, "--json", "-"]) == 0

@@ -223,7 +223,7 @@ def test_predict_command(
     to = [] if format_ is None else ["--to", format_]
     target = tmp_path / "out" / name
     target.parent.mkdir()
-    arguments = ["predict", tiny_models / "crops", tmp_path / "set", "--out", target, "--device", "cpu", *to]
+    arguments = ["predict", tiny_models / "crops", tmp_path / "set", "--output", target, "--device", "cpu", *to]
     assert cli.main([str(a) for a in arguments]) == 0
     assert capfd.readouterr().out == f"{target}: 2 faces of ibug68 by crops\n"
     from facekp import Detector
@@ -242,7 +242,7 @@ def test_predict_command_for_kaggle(
     tiny_models: Path, test_csv: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     asked = lookup(tmp_path, "1,1,nose_tip_x,", "2,2,left_eye_center_y,")
-    options = ["--kaggle", test_csv, "--lookup", asked, "--out", tmp_path / "s.csv", "--device", "cpu"]
+    options = ["--kaggle", test_csv, "--lookup", asked, "--output", tmp_path / "s.csv", "--device", "cpu"]
     for boxes in (["--boxes", "labelled"], ["--boxes", "finder", "--finder", tiny_models / "finder"]):
         assert cli.main([str(a) for a in ("predict", tiny_models / "crops", *options, *boxes)]) == 0
         assert capfd.readouterr().out == f"{tmp_path / 's.csv'}: 2 rows by crops\n"
@@ -250,7 +250,7 @@ def test_predict_command_for_kaggle(
     assert [line.split(",")[0] for line in lines] == ["RowId", "1", "2"]
     # Two points of a set of others: what the model lacks is missing.
     datasets.write_folder(labelled(1), tmp_path / "set")
-    done = ["predict", tiny_models / "crops", tmp_path / "set", "--out", tmp_path / "k.csv", "--device", "cpu"]
+    done = ["predict", tiny_models / "crops", tmp_path / "set", "--output", tmp_path / "k.csv", "--device", "cpu"]
     assert cli.main([str(a) for a in done]) == 0
     assert len(datasets.KaggleFacialKeypoints(tmp_path / "k.csv")) == 1
 
@@ -261,21 +261,21 @@ def test_predict_command_says_what_is_wrong(
     crops, new = tiny_models / "crops", tmp_path / "new.xml"
     datasets.write_folder(labelled(1), tmp_path / "set")
     asked = lookup(tmp_path, "1,1,nose_tip_x,")
-    assert "which faces? Name the data set DATA, or --kaggle" in one_line(capfd, crops, "--out", new)
-    both = [crops, tmp_path / "set", "--kaggle", test_csv, "--lookup", asked, "--out", new]
+    assert "which faces? Name the data set DATA, or --kaggle" in one_line(capfd, crops, "--output", new)
+    both = [crops, tmp_path / "set", "--kaggle", test_csv, "--lookup", asked, "--output", new]
     assert "which faces?" in one_line(capfd, *both)
-    assert "go together" in one_line(capfd, crops, "--kaggle", test_csv, "--out", new)
-    assert "--lookup CSV go together" in one_line(capfd, crops, tmp_path / "set", "--lookup", asked, "--out", new)
-    kaggle = [crops, "--kaggle", test_csv, "--lookup", asked, "--out", new]
+    assert "go together" in one_line(capfd, crops, "--kaggle", test_csv, "--output", new)
+    assert "--lookup CSV go together" in one_line(capfd, crops, tmp_path / "set", "--lookup", asked, "--output", new)
+    kaggle = [crops, "--kaggle", test_csv, "--lookup", asked, "--output", new]
     assert "--split does not go with --kaggle" in one_line(capfd, *kaggle, "--split", "train")
-    assert "--out" in one_line(capfd, crops, tmp_path / "set")
-    assert "it is there already" in one_line(capfd, crops, tmp_path / "set", "--out", test_csv)
-    assert "say which" in one_line(capfd, crops, tmp_path / "set", "--out", tmp_path / "new")
-    assert "unknown schema" in one_line(capfd, crops, tmp_path / "set", "--out", new, "--to-schema", "x")
-    assert "no such file or folder" in one_line(capfd, crops, tmp_path / "none", "--out", new)
-    assert "none" in one_line(capfd, tmp_path / "none", tmp_path / "set", "--out", new)
+    assert "--output" in one_line(capfd, crops, tmp_path / "set")
+    assert "it is there already" in one_line(capfd, crops, tmp_path / "set", "--output", test_csv)
+    assert "say which" in one_line(capfd, crops, tmp_path / "set", "--output", tmp_path / "new")
+    assert "unknown schema" in one_line(capfd, crops, tmp_path / "set", "--output", new, "--to-schema", "x")
+    assert "no such file or folder" in one_line(capfd, crops, tmp_path / "none", "--output", new)
+    assert "none" in one_line(capfd, tmp_path / "none", tmp_path / "set", "--output", new)
     (tmp_path / "300w" / "ibug").mkdir(parents=True)
-    assert "--split" in one_line(capfd, crops, tmp_path / "300w", "--out", new)
+    assert "--split" in one_line(capfd, crops, tmp_path / "300w", "--output", new)
     assert not new.exists()
 
 

@@ -329,7 +329,7 @@ def test_without_optuna(recipe: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_command(on_disk: type[Acted], recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib", reason="needs facekp[plots]")
     out = tmp_path / "out"
-    words = ["search", str(recipe), "--over", GRID[0], "--sampler", "grid", "--out", str(out)]
+    words = ["search", str(recipe), "--over", GRID[0], "--sampler", "grid", "--output", str(out)]
     assert main(words) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[0].split() == ["run", "state", "best", "val/nme", "last", "epochs", "time", "optimizer.lr"]
@@ -404,7 +404,7 @@ def test_two_runs_at_a_time_and_one_that_fails(tmp_path: Path) -> None:
 def test_a_killed_search_leaves_no_run_behind_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = tiny(tmp_path / "data", epochs=2000)
     out = tmp_path / "out"
-    words = ["search", str(recipe), "--over", "optimizer.lr=1e-4,1e-3", "--sampler", "grid", "--out", str(out)]
+    words = ["search", str(recipe), "--over", "optimizer.lr=1e-4,1e-3", "--sampler", "grid", "--output", str(out)]
     code = "import sys; from facekp.cli import main; sys.exit(main(sys.argv[1:]))"
     command = subprocess.Popen([sys.executable, "-c", code, *words, "--set", "validate_every=1"])
     metrics, log = out / "trial-0000" / "metrics.csv", out / "trial-0000" / "log.txt"

@@ -20,7 +20,7 @@ def compare(
     metric: Annotated[str, typer.Option(help="A column of the runs' metrics.csv.")] = "val/nme",
     maximize: Annotated[bool, typer.Option("--maximize", help="More of the metric is better.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Write compare.json and compare.png here.")
+        Path | None, typer.Option("--output", metavar="DIR", help="Write compare.json and compare.png here.")
     ] = None,
     json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the comparison as JSON.")] = None,
 ) -> None:
@@ -38,10 +38,10 @@ def compare(
     if json != "-":
         typer.echo(table)
     if output is not None:
-        write_text(text, str(output / "compare.json"), "--out")
+        write_text(text, str(output / "compare.json"), "--output")
         try:
             comparing.figure(read, metric=metric).savefig(output / "compare.png")
         except OSError as error:
             raise ArgumentError(
-                f"--out {output / 'compare.png'}: cannot be written ({error.strerror or error})"
+                f"--output {output / 'compare.png'}: cannot be written ({error.strerror or error})"
             ) from None

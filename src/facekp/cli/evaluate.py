@@ -45,7 +45,7 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Write report.json, ced.png and worst.png (or worst-BOXES.png) here."
+            "--output", metavar="DIR", help="Write report.json, ced.png and worst.png (or worst-BOXES.png) here."
         ),
     ] = None,
     json: Json = None,
@@ -71,7 +71,7 @@ def evaluate(
     if json != "-":
         typer.echo(evaluation.table(reports))
     if output is not None:
-        write_text(text, str(output / "report.json"), "--out")
+        write_text(text, str(output / "report.json"), "--output")
         _pictures(reports, samples, output)
 
 
@@ -84,7 +84,7 @@ def _pictures(reports: list[Report], samples: SampleSet, output: Path) -> None:
     try:
         plots.ced({f"{r.boxes} boxes": r.errors for r in reports}).savefig(output / "ced.png")
     except OSError as error:
-        raise ArgumentError(f"--out {output / 'ced.png'}: cannot be written ({error.strerror or error})") from None
+        raise ArgumentError(f"--output {output / 'ced.png'}: cannot be written ({error.strerror or error})") from None
     for report in reports:
         name = "worst.png" if len(reports) == 1 else f"worst-{report.boxes}.png"
         drawings.save(evaluation.worst_sheet(report, samples), output / name)
@@ -94,4 +94,4 @@ def _folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArgumentError(f"--out {path}: no directory can be made there ({error.strerror or error})") from None
+        raise ArgumentError(f"--output {path}: no directory can be made there ({error.strerror or error})") from None

@@ -26,7 +26,7 @@ def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `facekp models`, a folder, or org/repo.")],
     data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="The folder or file of the data set.")] = None,
     *,
-    out: Annotated[Path, typer.Option(metavar="DST", help="The new folder or file; pictures are copied along.")],
+    out: Annotated[Path, typer.Option("--output", metavar="DST", help="The new folder or file; pictures come along.")],
     to: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="What DST shall be, as of convert; by its ending unless told.")
     ] = None,

@@ -43,7 +43,7 @@ def search(
             metavar="KEY=VALUES", help="optimizer.lr=log:1e-4..1e-2, or codec.sigma=1,1.5,2; may be repeated."
         ),
     ],
-    output: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder of the trials' runs.")],
+    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder of the trials' runs.")],
     data: Annotated[Path | None, typer.Option(help="The folder of the data sets, instead of the recipe's.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key in all trials.")
@@ -79,7 +79,7 @@ def search(
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArgumentError(f"--out {output}: no directory can be made there ({error.strerror or error})") from None
+        raise ArgumentError(f"--output {output}: no directory can be made there ({error.strerror or error})") from None
     try:
         found = searching.search(
             recipe,
@@ -104,13 +104,15 @@ def search(
 
 def _write(found: Found, output: Path, json: str | None) -> None:
     text = _json.dumps(found.to_dict(), indent=1)
-    write_text(text, str(output / "trials.json"), "--out")
-    write_text(found.to_csv().rstrip("\n"), str(output / "trials.csv"), "--out")
+    write_text(text, str(output / "trials.json"), "--output")
+    write_text(found.to_csv().rstrip("\n"), str(output / "trials.csv"), "--output")
     for name, figure in found.figures().items():
         try:
             figure.savefig(output / f"{name}.png")
         except OSError as error:
-            raise ArgumentError(f"--out {output / name}.png: cannot be written ({error.strerror or error})") from None
+            raise ArgumentError(
+                f"--output {output / name}.png: cannot be written ({error.strerror or error})"
+            ) from None
     if json is not None:
         write_text(text, json)
     if json == "-":

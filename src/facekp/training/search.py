@@ -158,7 +158,7 @@ def _settle(study: optuna.Study, base: Any, axes: Sequence[space.Axis], metric: 
         elif before != value:
             raise RecipeError(
                 f"the storage holds a search with another {key}: {_difference(before, value)}; "
-                "choose another --out and --storage"
+                "choose another --output and --storage"
             )
 
 
