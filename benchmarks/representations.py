@@ -8,7 +8,7 @@ error or cross-entropy over the cells) change. Every network is then read by eve
 validation list of 300-W's training folders (201 faces), which the networks do not see; what a decoder has to choose
 (a temperature, a threshold) is chosen on 200 of the training faces.
 
-Runs are kept in --runs and not repeated. The table goes to benchmarks/results/representations.json. About two hours
+Runs are kept in --runs and not repeated. The table goes to benchmarks/results/representations.json. About three hours
 on two cores; --epochs 1 --seeds 1 is a rehearsal.
 """
 
