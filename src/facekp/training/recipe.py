@@ -107,6 +107,9 @@ def titles() -> dict[str, str]:
 def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
     """Read and check a recipe.
 
+    A recipe may name another one as its ``base``: it takes that one's keys, group by group, and changes what it
+    says itself.
+
     Args:
         recipe: a name of :func:`names`, or a YAML file.
         overrides: ``"optimizer.lr=3e-4"``: dotted keys, values as YAML.
@@ -114,7 +117,7 @@ def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
     Raises:
         RecipeError: naming the key at fault and what was expected.
     """
-    values = _parse(_text(recipe), str(recipe))
+    values = _values(recipe)
     for override in overrides:
         _override(values, override)
     return check(values, str(recipe))
@@ -166,6 +169,27 @@ def _text(recipe: str | Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: cannot be read ({error})") from None
+
+
+def _values(recipe: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A recipe's keys, with those of its base."""
+    values = _parse(_text(recipe), str(recipe))
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    seen = (*above, str(recipe))
+    if not isinstance(base, str) or base in seen:
+        raise RecipeError(f"{recipe}: base: expected another recipe's name or file, got {base!r}")
+    return _merged(_values(base, seen), values)
+
+
+def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in values.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
