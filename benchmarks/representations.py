@@ -8,8 +8,8 @@ error or cross-entropy over the cells) change. Every network is then read by eve
 validation list of 300-W's training folders (201 faces), which the networks do not see; what a decoder has to choose
 (a temperature, a threshold) is chosen on 200 of the training faces.
 
-Runs are kept in --runs and not repeated. The table goes to benchmarks/results/representations.json. About three hours
-on two cores; --epochs 1 --seeds 1 is a rehearsal.
+Runs are kept in --runs and not repeated. The table goes to benchmarks/results/representations.json. About five hours
+of one core (--part shares them out); --epochs 1 --seeds 1 is a rehearsal.
 """
 
 from __future__ import annotations
