@@ -24,6 +24,8 @@ SCHEMAS = {"300w": "ibug68", "imm": "imm58", "imm_frontal": "imm73", "kaggle": "
 #: Where the layers do not depend on the input's size, a small one shows the same.
 SMALL = "crop.size=[64, 64]"
 KEYPOINTS = [name for name in recipe.names() if recipe.load(name).task == "keypoints"]
+QUICK = [name for name in KEYPOINTS if name.endswith("-quick")]
+WHOLE = [name for name in KEYPOINTS if name not in QUICK]
 
 
 @pytest.fixture(autouse=True)
@@ -96,10 +98,26 @@ def test_every_classic_system_is_a_recipe() -> None:
     systems += [f"300w-c{i}" for i in range(1, 4)] + ["pixelwise-d-", "pixelwise-d2-"]
     systems += [f"kaggle-e-{kind}" for kind in ("simple", "lenet", "vgg", "resnet18", "resnet26", "resnet34", "single")]
     for system in systems:
-        found = [name for name in KEYPOINTS if name.startswith(system)]
+        found = [name for name in WHOLE if name.startswith(system)]
         assert found, system
         assert all(text(name).startswith("# System ") for name in found)
         assert all(recipe.load(name).title for name in found)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_quick_variant_is_the_same_system_in_the_small(name: str) -> None:
+    quick, whole = recipe.load(name), recipe.load(name.removesuffix("-quick"))
+    assert quick.title != whole.title
+    assert "quick" in quick.title
+    same = ("data", "grey", "pixels", "network", "augment", "optimizer")
+    assert not [key for key in same if getattr(quick, key) != getattr(whole, key)]
+    assert quick.schedule == whole.schedule.model_copy(update={"step": quick.schedule.step})
+    scaled = {"sigma", "radius"}
+    assert {k: v for k, v in quick.codec.items() if k not in scaled} == {
+        k: v for k, v in whole.codec.items() if k not in scaled
+    }
+    assert max(quick.crop.size) <= max(whole.crop.size)
+    assert quick.epochs <= whole.epochs
 
 
 def test_the_numbers_that_the_systems_state() -> None:
@@ -125,7 +143,7 @@ def test_the_price_of_a_recipe_is_known_without_paying_it(name: str) -> None:
 # ---------------------------------------------------------------- a step
 
 
-@pytest.mark.parametrize("name", KEYPOINTS)
+@pytest.mark.parametrize("name", WHOLE)  # quick variants have the same networks
 def test_network_and_codec_take_a_step(name: str) -> None:
     loaded, network, codec = of(name, *small(name))
     (height, width), count = loaded.crop.size, len(layout(loaded))

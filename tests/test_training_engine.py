@@ -19,7 +19,7 @@ pytest.importorskip("lightning", reason="needs the extra: pip install 'facekp[tr
 import cv2
 import torch
 
-from facekp import Detector, cli, datasets, decoders, hub, models, schema
+from facekp import Detector, cli, datasets, decoders, hub, models, plots, schema
 from facekp.errors import HubError, RecipeError, TrainingError
 from facekp.training import checkpoint, data, dry, init, module, recipe, run, sampler, schedule
 
@@ -174,6 +174,71 @@ def test_matplotlib_draws_the_curves(faces: Path, tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "curves.png")) is not None
 
 
+def test_tensorboard_has_the_numbers(faces: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="pip install tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run.fit(recipe.check(values(faces), "test"), tmp_path)
+    assert list((tmp_path / "tensorboard").glob("events.out.tfevents.*"))
+    told = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    logged = read(tmp_path / "metrics.csv")
+    for key in ("train/loss", "val/loss", "val/nme"):
+        assert told.Scalars(key)[-1].value == pytest.approx(logged[key], rel=1e-5)
+
+
+def test_a_run_needs_no_tensorboard(faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = run.find_spec
+    monkeypatch.setattr(run, "find_spec", lambda name: None if name.startswith("tensorboard") else there(name))
+    run.fit(recipe.check(values(faces, epochs=1), "test"), tmp_path)
+    assert (tmp_path / "metrics.csv").is_file()
+    assert not (tmp_path / "tensorboard").exists()
+
+
+# ---------------------------------------------------------------- the loss of the faces that are held out
+
+
+def test_a_validation_has_the_loss_of_its_faces(faces: Path, tmp_path: Path) -> None:
+    mse = {"name": "regression", "loss": "mse"}
+    checked = recipe.check(values(faces, ema=0.5, batch_size=2, codec=mse), "test")  # three faces are held out
+    run.fit(checked, tmp_path)
+    kept = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    trained = module.KeypointModule(checked, schema.get("ibug68"))
+    trained.load_state_dict(kept["state_dict"])
+    trained.load_average(kept)
+    _, held = data.split(checked.data)
+    crops = data.CropDataset(held, checked, "none")
+    images, points = (torch.stack(side) for side in zip(*(crops[i] for i in range(3)), strict=True))
+    with torch.inference_mode():
+        answers = trained.shipped()(module.inputs(images, checked)).unflatten(1, (68, 2))
+    by_hand = ((answers - trained.codec.encode(points)["coordinates"]) ** 2).mean()
+    logged = read(tmp_path / "metrics.csv")
+    assert logged["val/loss"] == pytest.approx(float(by_hand), rel=1e-5)
+    pytest.importorskip("matplotlib")
+    (axes,) = plots.curves(tmp_path, ["train/loss", "val/loss"]).axes
+    assert [line.get_label() for line in axes.lines] == ["train/loss", "val/loss"]
+    assert axes.lines[1].get_ydata()[-1] == pytest.approx(logged["val/loss"])
+
+
+def test_a_held_out_loss_counts_labels_whatever_the_batches(faces: Path) -> None:
+    images = torch.randint(0, 256, (5, 3, 16, 16), dtype=torch.uint8)
+    points, boxes = 16 * torch.rand(5, 68, 2), torch.tensor([0.0, 0, 15, 15]).expand(5, 4)
+    points[0, 3:] = points[1, ::2] = torch.nan
+    found = []
+    for size, share, fillers in [(3, 5, 0), (1, 2, 2), (2, 1, 3)]:
+        torch.manual_seed(0)
+        trained = module.KeypointModule(recipe.check(values(faces, batch_size=size), "test"), schema.get("ibug68"))
+        trained.eval()
+        lost = torch.full((fillers, 68, 2), torch.nan)
+        all_ = (torch.cat([images, images[:fillers]]), torch.cat([points, lost]), torch.cat([boxes, boxes[:fillers]]))
+        for batch in zip(*(side.split(share) for side in all_), strict=True):
+            trained.validation_step(batch, 0)
+        found.append(float(trained.held_loss.compute()))
+    assert found == pytest.approx([found[0]] * 3, rel=1e-6)
+    trained.network.last.bias.data.fill_(torch.nan)
+    trained.validation_step((images, points, boxes), 0)
+    assert np.isnan(float(trained.held_loss.compute()))  # a diverged run shows it
+
+
 # ---------------------------------------------------------------- stopping
 
 
@@ -275,6 +340,7 @@ def test_two_processes_measure_what_one_does(faces: Path, tmp_path: Path) -> Non
     found = run.trainer(one, logger=False).validate(job.module, job.validation, verbose=False)[0]
     assert found["val/nme"] == pytest.approx(logged["val/nme"], rel=1e-6)
     assert found["val/failure"] == pytest.approx(logged["val/failure"], rel=1e-6)
+    assert found["val/loss"] == pytest.approx(logged["val/loss"], rel=1e-6)
 
 
 def read(path: Path) -> dict[str, float]:
@@ -302,7 +368,7 @@ def test_grey_pictures_of_any_shape_and_scale_are_the_same_in_use(faces: Path, t
     checked = recipe.check(spec, "test")
     folder = run.fit(checked, tmp_path)
     detector = Detector.from_pretrained(folder, device="cpu")
-    assert detector.config["preprocessing"] == {"mean": 0.0, "std": 255.0, "color": "grey"}
+    assert detector.config["preprocessing"] == {"mean": 0.0, "std": 255.0, "clahe": 0.0, "color": "grey"}
     assert detector.config["crop"] == {"size": [16, 12], "scale": 1.0, "box": "full"}
     _, held = data.split(checked.data)
     image, _ = data.CropDataset(held, checked, "none")[0]
@@ -316,6 +382,27 @@ def test_grey_pictures_of_any_shape_and_scale_are_the_same_in_use(faces: Path, t
     face = detector(held[0].image)[0]
     scale = 40 / 12  # 40x40 pictures fit 16x12 by their width
     np.testing.assert_allclose(face.keypoints[:, 0], (points[0, :, 0] + 0.5) * scale - 0.5, atol=1e-3)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_equalised_pictures_are_the_same_in_use(faces: Path, tmp_path: Path, grey: bool) -> None:
+    spec = values(faces, pixels={"clahe": 3}, grey=grey, network={"name": "simple", "channels": [4], "hidden": []})
+    checked = recipe.check(spec | {"epochs": 1, "crop": {"size": [24, 16]}}, "test")
+    detector = Detector.from_pretrained(run.fit(checked, tmp_path), finder=None, device="cpu")
+    assert detector.config["preprocessing"]["clahe"] == 3
+    _, held = data.split(checked.data)
+    plain = data.CropDataset(held, recipe.check(spec | {"pixels": {}, "crop": {"size": [24, 16]}}, "test"), "none")
+    equal = data.CropDataset(held, checked, "none")
+    crop, learned = plain[0][0].permute(1, 2, 0).numpy(), equal[0][0]
+    assert not np.array_equal(crop.transpose(2, 0, 1), learned)
+    torch.testing.assert_close(detector._input(crop[None]), module.inputs(learned[None], checked), rtol=0, atol=0)
+    if grey:
+        luma = cv2.createCLAHE(3, (8, 8)).apply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
+        by_hand = (torch.from_numpy(luma).float() - 127.5) / 64
+        torch.testing.assert_close(detector._input(crop[None])[0, 0], by_hand, rtol=0, atol=1e-5)
+    del detector.config["preprocessing"]["clahe"]  # a model from before there was the key
+    old = Detector(detector.network, detector.config, device="cpu")
+    torch.testing.assert_close(old._input(crop[None]), module.inputs(plain[0][0][None], checked), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("changes", "points"), [({"schema": "nose_tip"}, 1), ({"points": ["mouth", "nose_tip"]}, 21)])
@@ -390,6 +477,40 @@ def test_a_codec_is_refused_before_any_data_is_read(tmp_path: Path) -> None:
     spec = values(tmp_path / "nothing here", codec={"name": "dark"})
     with pytest.raises(RecipeError, match=r"codec\.name"):
         run.job(recipe.check(spec, "test"))
+
+
+def test_an_epoch_has_every_face_and_its_mirror_image(faces: Path) -> None:
+    spec = values(faces, augment="none", crop={"size": [40, 40], "box": "full"}, workers=1)
+    spec["data"] = spec["data"] | {"doubled": True}
+    checked = recipe.check(spec, "test")
+    loader, held, _ = data.keypoint_loaders(checked)
+    assert (len(loader.dataset), len(loader), len(held.dataset)) == (24, 8, 3)
+    layout = schema.get("ibug68")
+    for i in range(12):
+        image, points = loader.dataset[i]
+        image_, points_ = loader.dataset[12 + i]
+        assert torch.equal(image_, image.flip(-1))
+        np.testing.assert_allclose(points_, layout.mirrored(points.numpy(), 40), atol=1e-4)
+    loader.sampler.set_epoch(1)
+    seen = torch.cat([points for _, points in loader])
+    assert len(seen.unique(dim=0)) == 24
+    # What is turned by chance is turned anew, and repeatably.
+    crops = data.CropDataset(data.split(checked.data)[0], checked, "strong", doubled=True)
+    assert torch.equal(crops[15][0], crops[15][0])
+    crops_ = data.CropDataset(data.split(checked.data)[0], checked, "strong", doubled=True)
+    crops_.epoch = 1
+    assert not torch.equal(crops[15][0], crops_[15][0])
+
+
+def test_doubled_faces_need_mirror_pairs(faces: Path, tmp_path: Path) -> None:
+    spec = values(faces)
+    spec["data"] = spec["data"] | {"points": ["left_eye"], "doubled": True}
+    with pytest.raises(RecipeError, match=r"data\.doubled: .* has no mirror pairs; leave it out"):
+        run.job(recipe.check(spec, "test"))
+    gone = values(tmp_path / "nothing here")
+    gone["data"] |= {"schema": "ibug68", "points": ["left_eye"], "doubled": True}
+    with pytest.raises(RecipeError, match=r"data\.doubled"):  # before any data is read
+        run.job(recipe.check(gone, "test"))
 
 
 def test_a_mirror_needs_pairs(faces: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -60,7 +61,7 @@ class Detector:
             crop, pixels = config["crop"], config["preprocessing"]
             self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
             self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
-            self.mean, self.std = float(pixels["mean"]), float(pixels["std"])
+            self.mean, self.std, self.clahe = float(pixels["mean"]), float(pixels["std"]), float(pixels.get("clahe", 0))
             self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
@@ -252,6 +253,8 @@ class Detector:
         return points.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _input(self, crops: Array) -> Tensor:
+        if self.clahe:
+            crops = np.stack([equalised(crop, self.clahe, grey=self.grey) for crop in crops])
         batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         return network_input(batch, self.mean, self.std, grey=self.grey)
 
@@ -275,11 +278,35 @@ def _network(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.Bun
     return models.from_config(bundle.config.get("network", {}))
 
 
+def equalised(crop: Array, clip_limit: float, *, grey: bool = False) -> Array:
+    """A crop after contrast-limited adaptive histogram equalisation of its luma, in training and in use alike.
+
+    Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994, as OpenCV has it, in 8x8
+    tiles.
+
+    Args:
+        crop: ``(H, W, 3)`` RGB uint8.
+        clip_limit: the highest bar of a tile's histogram, as a multiple of an even one.
+        grey: give the equalised luma in all three channels, instead of the crop's colours with another luma.
+
+    Returns:
+        ``(H, W, 3)`` RGB uint8.
+    """
+    equaliser = cv2.createCLAHE(clip_limit, (8, 8))
+    if grey:
+        luma = equaliser.apply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
+        return np.repeat(luma[..., None], 3, axis=2)
+    parts = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb)
+    parts[..., 0] = equaliser.apply(np.ascontiguousarray(parts[..., 0]))
+    out: Array = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+    return out
+
+
 def network_input(images: Tensor, mean: float, std: float, *, grey: bool = False) -> Tensor:
     """What networks see of pictures, in training and in use alike.
 
     Args:
-        images: ``(N, 3, H, W)`` RGB, 0 to 255.
+        images: ``(N, 3, H, W)`` RGB, 0 to 255; :func:`equalised` where the model asks for that.
         mean: subtracted from each pixel.
         std: by which the rest is divided.
         grey: one channel, the luma ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601).

@@ -25,7 +25,7 @@ function                       object
 :func:`jitter`                 :class:`Jitter`
 ============================== ====================================================================
 
-:func:`interval` gives the bootstrap interval of any mean.
+:func:`interval` gives the bootstrap interval of any mean, and :func:`spread` says whether predictions vary as faces do.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from .functional import Curve, auc, ced, failure_rate, mae, nme, pck, per_face, 
 from .honesty import Interval, Reliability, expected_calibration_error, interval, reliability
 from .lengths import default_normalizer, normalizer
 from .motion import jitter
+from .variation import Spread, in_boxes, spread
 
 if TYPE_CHECKING:
     from .modules import AUC, CED, MAE, NME, PCK, RMSE, CalibrationError, FailureRate, Jitter, PerKeypointError
@@ -54,11 +55,13 @@ __all__ = [
     "Jitter",
     "PerKeypointError",
     "Reliability",
+    "Spread",
     "auc",
     "ced",
     "default_normalizer",
     "expected_calibration_error",
     "failure_rate",
+    "in_boxes",
     "interval",
     "jitter",
     "mae",
@@ -70,6 +73,7 @@ __all__ = [
     "point_errors",
     "reliability",
     "rmse",
+    "spread",
 ]
 
 _OBJECTS = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from .. import geometry, transforms
 from ..datasets.packed import PackedSample, Packing
 from ..datasets.packed_crop import reduced
+from ..detector import equalised
 from ..errors import RecipeError
 from ..sample import Sample
 from ..schema import KeypointSchema
@@ -23,7 +25,7 @@ from .recipe import KeypointRecipe
 from .sampler import FILLER, EpochSampler, ShareSampler
 from .split import split, validation_names
 
-__all__ = ["CropDataset", "Held", "keypoint_loaders", "split", "validation_names"]
+__all__ = ["CropDataset", "Held", "check_mirror", "keypoint_loaders", "split", "validation_names"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ SURROUNDINGS = 1.5  # times the crop's own scale: what augmentation reaches but 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Augmented crops of samples: ``(3, H, W)`` uint8 and ``(K, 2)`` points in crop pixels.
+
+    With ``recipe.pixels.clahe`` they are equalised, as :class:`facekp.Detector` does it in use.
 
     A reduced copy of each face and its surroundings is kept in memory, so that
     no JPEG is read while training.  Faces of a packed cache are taken as they are
@@ -42,25 +46,37 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         recipe: crop, augmentation and cache.
         augment: a preset of :func:`facekp.transforms.preset`, or a list as in a recipe.
         seed: sample i of epoch e is the same whatever the workers.
+        doubled: behind the N samples come their N mirror images, left and right swapped.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], recipe: KeypointRecipe, augment: str | list[dict[str, Any]], seed: int = 0
+        self,
+        samples: Sequence[Sample],
+        recipe: KeypointRecipe,
+        augment: str | list[dict[str, Any]],
+        seed: int = 0,
+        *,
+        doubled: bool = False,
     ) -> None:
         self.samples = [_kept(s, recipe) for s in samples]
         crop = transforms.CropToBox(recipe.crop.size, recipe.crop.scale, recipe.crop.box)
         self.transform = pipeline(augment, crop)
+        self.mirrored = transforms.Compose([transforms.Mirror(p=1), self.transform]) if doubled else None
+        self.clahe, self.grey = recipe.pixels.clahe, recipe.grey
         self.seed, self.epoch = seed, 0
 
     def __len__(self) -> int:
-        return len(self.samples)
+        return len(self.samples) * (1 if self.mirrored is None else 2)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return _tensors(self.view(index))
 
     def view(self, index: int) -> Sample:
         """The crop as a sample."""
-        return self.transform(self.samples[index], np.random.default_rng((self.seed, self.epoch, index)))
+        rng, count = np.random.default_rng((self.seed, self.epoch, index)), len(self.samples)
+        transform = self.transform if index < count or self.mirrored is None else self.mirrored
+        crop = transform(self.samples[index % count], rng)
+        return replace(crop, pixels=equalised(crop.image, self.clahe, grey=self.grey)) if self.clahe else crop
 
 
 def _tensors(view: Sample) -> tuple[Tensor, Tensor]:
@@ -136,11 +152,12 @@ def keypoint_loaders(recipe: KeypointRecipe) -> tuple[DataLoader[Any], DataLoade
         DatasetError: the data is missing or wrong.
     """
     train, validation = split(recipe.data)
-    log.info("%s: %d faces to train on, %d to validate", recipe.name, len(train), len(validation))
+    check_mirror(recipe, train[0].schema)
+    twice = " and their mirror images" if recipe.data.doubled else ""
+    log.info("%s: %d faces%s to train on, %d to validate", recipe.name, len(train), twice, len(validation))
     for packing in {s.packing for s in (*train, *validation) if isinstance(s, PackedSample)}:
         _check_packing(packing, recipe.crop)
-    training = CropDataset(train, recipe, recipe.augment, recipe.seed)
-    _check_mirror(training, train[0].schema)
+    training = CropDataset(train, recipe, recipe.augment, recipe.seed, doubled=recipe.data.doubled)
     checking = Held(CropDataset(validation, recipe, "none"))
     sampler = EpochSampler(training, recipe.seed, batch_size=recipe.batch_size)
     loader: DataLoader[Any] = DataLoader(
@@ -157,7 +174,15 @@ def keypoint_loaders(recipe: KeypointRecipe) -> tuple[DataLoader[Any], DataLoade
     return loader, held, validation
 
 
-def _check_mirror(crops: CropDataset, schema: KeypointSchema) -> None:
-    steps = crops.transform.transforms
-    if schema.mirror is None and any(isinstance(step, transforms.Mirror) for step in steps):
+def check_mirror(recipe: KeypointRecipe, schema: KeypointSchema) -> None:
+    """Whether what is to be mirrored can be.
+
+    Raises:
+        RecipeError: the schema has no mirror pairs; the message names the key that wants them.
+    """
+    if schema.mirror is not None:
+        return
+    if recipe.data.doubled:
+        raise RecipeError(f"data.doubled: {schema.name} has no mirror pairs; leave it out, or choose other points")
+    if any(isinstance(step, transforms.Mirror) for step in pipeline(recipe.augment).transforms):
         raise RecipeError(f"augment: {schema.name} has no mirror pairs; choose a list of transforms without Mirror")

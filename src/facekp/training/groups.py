@@ -68,6 +68,11 @@ class Pixels(Strict):
 
     mean: float = 127.5
     std: float = Field(64.0, gt=0)
+    clahe: float = Field(
+        0.0,
+        ge=0,
+        description="clip limit of an adaptive histogram equalisation of every crop, after augmentation; 0 is none",
+    )
 
 
 class SplitBy(Strict):
@@ -119,6 +124,9 @@ class Data(Strict):
         description="the schema to train on, whose points are taken by name; by default the sets' own",
     )
     points: list[str] | None = Field(None, description="train on these points or groups of the schema only")
+    doubled: bool = Field(
+        False, description="an epoch has each training face twice: as it is, and mirrored with left and right swapped"
+    )
     validation: Validation = Field(
         description="a file of picture names or a name in facekp/recipes/validation; or {by: subject, fraction: 0.2, "
         "seed: 0}; or {subjects: [...]}"

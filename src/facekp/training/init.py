@@ -57,7 +57,7 @@ def start(recipe: KeypointRecipe, network: nn.Module, codec: Codec, schema: Keyp
             f"its own is {bundle.config['network']}"
         )
     pixels = bundle.config.get("preprocessing", {})
-    if (pixels.get("mean"), pixels.get("std")) != (recipe.pixels.mean, recipe.pixels.std):
+    if {"clahe": 0.0} | {key: value for key, value in pixels.items() if key != "color"} != recipe.pixels.model_dump():
         log.warning("init: %s saw other pixels than the recipe's: %s", recipe.init, pixels)
     shared = len(set(old.names) & set(schema.names))
     state = network.state_dict()

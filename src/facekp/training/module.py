@@ -11,9 +11,11 @@ from .. import decoders, metrics
 from .. import schema as schemas
 from ..detector import network_input
 from ..errors import ArgumentError, RecipeError
+from ..metrics.gathering import Mean
 from ..schema import KeypointSchema
 from . import networks
 from .averaged import AveragedModule
+from .data import check_mirror
 from .init import start
 from .recipe import KeypointRecipe
 from .split import layout
@@ -28,8 +30,11 @@ def check(recipe: KeypointRecipe) -> None:
         RecipeError: naming the key that does not fit.
     """
     # Where only the sets can tell how many points there are, any layout shows whether the kinds fit.
-    points = layout(recipe.data) or schemas.get("ibug68")
+    known = layout(recipe.data)
+    points = known or schemas.get("ibug68")
     _codec(recipe, len(points), points.mean_shape)
+    if known is not None:
+        check_mirror(recipe, known)
 
 
 def build(recipe: KeypointRecipe, points: int, mean_shape: Any = None) -> tuple[torch.nn.Module, decoders.Codec]:
@@ -94,13 +99,22 @@ def _map_size(size: tuple[int, int], maps: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def inputs(images: Tensor, recipe: KeypointRecipe) -> Tensor:
-    """uint8 ``(N, 3, H, W)`` → the float that the recipe's network sees, channels last."""
+    """Crops of a :class:`facekp.training.data.CropDataset` → the float that the network sees, channels last."""
     seen = network_input(images, recipe.pixels.mean, recipe.pixels.std, grey=recipe.grey)
     return seen.contiguous(memory_format=torch.channels_last)
 
 
+class PointMean(Mean):
+    """The mean over labelled points of batches' means; NaN where one of them is."""
+
+    def update(self, mean: Tensor, count: Tensor) -> None:
+        """Take a batch's mean, and of how many points it is."""
+        self.total = self.total + (mean.float() * count).to(self.total)
+        self.count = self.count + count.to(self.count)
+
+
 class KeypointModule(AveragedModule):
-    """Trains a keypoint network; validates by NME."""
+    """Trains a keypoint network; validates by NME, and by the loss that it is trained with."""
 
     def __init__(self, recipe: KeypointRecipe, schema: KeypointSchema) -> None:
         network, codec = build(recipe, len(schema), schema.mean_shape)
@@ -109,23 +123,38 @@ class KeypointModule(AveragedModule):
         super().__init__(recipe, network)
         self.schema, self.codec, self.options = schema, codec, recipe
         self.nme, self.failure = metrics.NME(schema=schema), metrics.FailureRate(schema=schema)
+        self.held_loss = PointMean()
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         images, points = batch
         parts = self.codec.loss(self.network(inputs(images, self.options)), self.codec.encode(points))
-        loss = torch.stack(list(parts.values())).sum()
+        loss = _sum(parts)
         self.log_dict({f"train/{k}": v for k, v in parts.items()}, on_epoch=True, on_step=False, sync_dist=True)
         self.log("train/loss", loss, on_epoch=True, on_step=False, sync_dist=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> None:
         images, truth, boxes = batch
-        points, _scores = self.codec.decode(self.network(inputs(images, self.options)))
+        output = self.network(inputs(images, self.options))
+        points, _scores = self.codec.decode(output)
         for metric in (self.nme, self.failure):
             metric.update(points.float(), truth, boxes)
+        self._measure_loss(output, truth)
+
+    def _measure_loss(self, output: Tensor, truth: Tensor) -> None:
+        """Add the loss of a batch, which counts as much as it has labelled points: that of a filler counts nothing."""
+        most = self.options.batch_size  # targets are as large as outputs: no more at once than training has
+        for some, points in zip(torch.split(output, most), torch.split(truth, most), strict=True):
+            target = self.codec.encode(points)
+            self.held_loss.update(_sum(self.codec.loss(some, target)), target["mask"].sum())
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
-        self.conclude({"nme": float(self.nme.compute()), "failure": float(self.failure.compute())})
-        self.nme.reset()
-        self.failure.reset()
+        found = {"nme": self.nme, "failure": self.failure, "loss": self.held_loss}
+        self.conclude({key: float(metric.compute()) for key, metric in found.items()})
+        for metric in found.values():
+            metric.reset()
+
+
+def _sum(parts: dict[str, Tensor]) -> Tensor:
+    return torch.stack(list(parts.values())).sum()

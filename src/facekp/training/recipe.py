@@ -15,6 +15,8 @@ from .groups import Crop, Data, EarlyStopping, Optimizer, Pixels, Schedule, Spli
 
 __all__ = ["Common", "KeypointRecipe", "check", "load", "names", "titles"]
 
+SUFFIXES = (".yaml", ".yml")
+
 
 class Common(Strict):
     """What the recipes of all tasks share."""
@@ -94,21 +96,21 @@ def names() -> list[str]:
 
 
 def titles() -> dict[str, str]:
-    """The recipes inside the package and what each is: its ``title``, or its first line of comment."""
-    found = {}
-    for name in names():
-        text = _text(name)
-        first = text.splitlines()[0] if text else ""
-        said = _parse(text, name).get("title", first.lstrip("# ") if first.startswith("#") else "")
-        found[name] = str(said)
-    return found
+    """The recipes inside the package and what each is: its or its base's ``title``, or its first line of comment."""
+    return {name: str(_values(name).get("title") or _comment(_text(name))) for name in names()}
+
+
+def _comment(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
 
 
 def load(recipe: str | Path, overrides: Sequence[str] = ()) -> Any:
     """Read and check a recipe.
 
-    A recipe may name another one as its ``base``: it takes that one's keys, group by group, and changes what it
-    says itself.
+    A recipe may name another one as its ``base``, by its name or by its file as seen from its own: it takes that one's
+    keys, group by group, and changes what it says itself.  A list takes the place of the base's; so does a network, a
+    codec or a validation of another kind, with none of the old one's options.
 
     Args:
         recipe: a name of :func:`names`, or a YAML file.
@@ -163,7 +165,7 @@ def _text(recipe: str | Path) -> str:
     if str(recipe) in names():
         return (resources.files("facekp") / "recipes" / f"{recipe}.yaml").read_text("utf-8")
     path = Path(recipe)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in SUFFIXES:
         raise RecipeError(f"unknown recipe {str(recipe)!r}; choose a .yaml file or one of: {', '.join(names())}")
     try:
         return path.read_text("utf-8")
@@ -172,15 +174,36 @@ def _text(recipe: str | Path) -> str:
 
 
 def _values(recipe: str | Path, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A recipe's keys, with those of its base."""
+    """A recipe's keys, with those of its base.
+
+    Args:
+        recipe: a name or a file.
+        above: those whose base it is, the first one first.
+    """
     values = _parse(_text(recipe), str(recipe))
-    base = values.pop("base", None)
-    if base is None:
+    if "base" not in values:
         return values
-    seen = (*above, str(recipe))
-    if not isinstance(base, str) or base in seen:
+    base = values.pop("base")
+    if not isinstance(base, str):
         raise RecipeError(f"{recipe}: base: expected another recipe's name or file, got {base!r}")
-    return _merged(_values(base, seen), values)
+    here, there = _place(recipe), _place(base, Path(recipe).parent)
+    line = (*above, here)
+    try:
+        if there in line:
+            circle = " → ".join(Path(step).name for step in (*line[line.index(there) :], there))
+            raise RecipeError(f"a recipe cannot be its own base: {circle}")
+        inherited = _values(there, line)
+    except RecipeError as error:
+        raise RecipeError(f"{recipe}: base: {error}") from None
+    return _merged(inherited, values)
+
+
+def _place(recipe: str | Path, folder: Path = Path()) -> str:
+    """A recipe's name, or where its file is."""
+    path = Path(recipe)
+    if str(recipe) in names() or path.suffix not in SUFFIXES:
+        return str(recipe)
+    return str((folder / path).resolve())
 
 
 def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -188,8 +211,15 @@ def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     for key, value in values.items():
         old = merged.get(key)
         both = isinstance(old, dict) and isinstance(value, dict)
-        merged[key] = _merged(old, value) if both else value  # type: ignore[arg-type]
+        merged[key] = _merged(old, value) if both and not _other_kind(key, old, value) else value  # type: ignore[arg-type]
     return merged
+
+
+def _other_kind(key: str, old: dict[str, Any], value: dict[str, Any]) -> bool:
+    """Whether a group is of another kind than the one before, so that their options do not go together."""
+    if key in ("network", "codec"):
+        return value.get("name", old.get("name")) != old.get("name")
+    return key == "validation" and ("subjects" in old) != ("subjects" in value)
 
 
 def _parse(text: str, where: str) -> dict[str, Any]:
