@@ -34,7 +34,7 @@ class Stretched:
         points = self.schema.mean_shape * (box[2:] - box[:2]) + (box[:2] + box[2:]) / 2
         return Face(points.astype(np.float32), np.full(len(self.schema), 0.5, np.float32), box, 1.0, self.schema)
 
-    def stream(self, images: Any, *, boxes: Any, batch_size: int) -> Any:
+    def stream(self, images: Any, *, boxes: Any, batch_size: int, refine: bool) -> Any:
         self.calls.append("finder" if boxes is None else "labelled")
         own = np.array([8, 8, 88, 88], np.float32)
         far = np.array([-90, -90, -50, -50], np.float32)
