@@ -7,9 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -140,9 +140,16 @@ def test_a_fault_of_facekp_is_told_apart(run: Run, tmp_path: Path, monkeypatch: 
     assert "--debug" in says
 
 
+def verbs(group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command by its name, with that of its group before it."""
+    for name, command in group.commands.items():
+        inner = verbs(command) if hasattr(command, "commands") else [("", command)]
+        yield from (((f"{name} {rest}").strip(), each) for rest, each in inner)
+
+
 def test_every_option_is_in_the_reference() -> None:
     page = ROOT.joinpath("docs", "reference", "cli.md").read_text("utf-8")
-    for name, command in typer.main.get_command(cli.app).commands.items():  # type: ignore[attr-defined]
+    for name, command in verbs(typer.main.get_command(cli.app)):
         section = page.partition(f"## facekp {name}\n")[2].partition("\n## ")[0]
         options = [o for p in command.params for o in p.opts if o.startswith("--") and o != "--help"]
         assert options

@@ -14,9 +14,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facekp import Detector, Face, FacekpError, geometry
+from facekp import Detector, Face, FacekpError, geometry, schema
+from facekp._refine import upright
+from facekp.detector import Refinement
 from facekp.errors import ArgumentError, HubError, ImageError
 from facekp.finder import Detections
+from facekp.pose import levelled
 
 
 class Fixed(nn.Module):
@@ -37,19 +40,24 @@ class Fixed(nn.Module):
 class FixedFinder:
     """Finds the same boxes in every picture."""
 
-    def __init__(self, boxes: list[list[float]], scores: list[float]) -> None:
-        self.found = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32))
+    def __init__(self, boxes: list[list[float]], scores: list[float], angles: list[float] | None = None) -> None:
+        self.found = Detections(
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.array(scores, np.float32),
+            np.array(angles or [0.0] * len(boxes), np.float32),
+        )
 
     def to(self, device: object) -> FixedFinder:
         return self
 
     def __call__(self, images: Any, *, min_score: float | None = None) -> list[Detections]:
         keep = self.found.scores >= (min_score or 0)
-        return [Detections(self.found.boxes[keep], self.found.scores[keep]) for _ in images]
+        return [Detections(self.found.boxes[keep], self.found.scores[keep], self.found.angles[keep]) for _ in images]
 
 
-PLACES = np.stack([np.linspace(0.2, 0.8, 68), np.linspace(0.3, 0.6, 68)], 1)
-BOXES = [[10, 20, 50, 60], [60, 10, 90, 40], [-20, 30, 8, 70]]
+# A mean face that fills the box of a crop that is 1.25 times as large: nothing is ever off.
+PLACES = 0.5 + schema.get("ibug68").mean_shape.astype(np.float64) / 1.25
+BOXES = [[10, 20, 50, 60], [60, 10, 90, 40], [-30, 30, 8, 68]]
 IMAGE = np.random.default_rng(0).integers(0, 256, (100, 120, 3), np.uint8)
 
 
@@ -272,3 +280,133 @@ def test_a_square_crop_follows_the_training_rule() -> None:
     matrix = geometry.crop_matrix(np.array(BOXES[0]), (32, 32), 1.25)
     back = geometry.apply(geometry.invert(matrix), (PLACES * 32 - 0.5).astype(np.float32))
     np.testing.assert_allclose(back, expected(BOXES[0]), atol=1e-3)
+
+
+# ---------------------------------------------------------------- turned faces, and a second look
+
+
+class Seer(nn.Module):
+    """Sees the mean face wherever a picture whose colours are its coordinates was cut out.
+
+    Such a picture's red is 2 x, its green 2 y: from four places of the crop its affine map follows, and with it where
+    a given face of the picture lies in the crop.
+    """
+
+    output, in_channels = "vector", 3
+
+    def __init__(self, face: np.ndarray) -> None:
+        super().__init__()
+        self.face, self.batches = face, [0]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.batches.append(len(x))
+        at = np.array([[10, 10], [21, 10], [10, 21], [21, 21]], np.float64)
+        rows = []
+        for crop in (x * 64 + 127.5).numpy():
+            colours = np.array([crop[:2, int(v), int(u)] for u, v in at]) / 2
+            linear = np.linalg.lstsq(np.c_[colours, np.ones(4)], at, rcond=None)[0].T
+            rows.append((geometry.apply(linear, self.face) + 0.5) / 32)
+        return torch.from_numpy(np.stack(rows)).float().flatten(1)
+
+
+def seer(face: np.ndarray, boxes: list[list[float]], angles: list[float] | None = None) -> Detector:
+    detector = make(boxes, [0.9] * len(boxes))
+    detector.network = Seer(face)
+    detector.finder = FixedFinder(boxes, [0.9] * len(boxes), angles)  # type: ignore[assignment]
+    return detector
+
+
+YX = np.mgrid[:120, :120]
+RAMP = np.stack([2 * YX[1], 2 * YX[0], 0 * YX[0]], -1).astype(np.uint8)
+
+
+def face_at(angle: float, side: float = 40.0) -> np.ndarray:
+    mean = schema.get("ibug68").mean_shape * side + 60
+    return geometry.apply(geometry.rotation_matrix(angle, (60.0, 60.0)), mean)
+
+
+def tight(side: float = 40.0) -> list[float]:
+    return [float(v) for v in geometry.extent(face_at(0, side))]
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, -100.0, 180.0])
+def test_a_turned_face_is_cut_out_upright(angle: float) -> None:
+    detector = seer(face_at(angle), [tight()], [angle])
+    crops: list[np.ndarray] = []
+    predict = detector.predict
+    detector.predict = lambda c: crops.append(c) or predict(c)  # type: ignore[method-assign,func-returns-value]
+    (face,) = detector(RAMP)
+    np.testing.assert_allclose(face.keypoints, face_at(angle), atol=1.0)  # colours are whole numbers
+    assert len(crops) == 1  # nothing was off
+    row = crops[0][0, 16, :, :2].astype(float)  # the crop's row: the face's own horizontal
+    along = row[26] - row[6]
+    seen = np.degrees(np.arctan2(along[1], along[0]))
+    assert abs((seen - angle + 180) % 360 - 180) < 1.5
+
+
+def test_a_crop_that_was_off_is_made_again() -> None:
+    """A face turned by 40 degrees in a box that is half too large: the second crop is levelled and tight."""
+    large = [60 - 30, 60 - 30, 60 + 30, 60 + 30]
+    detector = seer(face_at(40), [large])
+    (face,) = detector(RAMP)
+    assert detector.network.batches == [0, 1, 1]
+    np.testing.assert_allclose(face.box, upright(np.array(tight()), 40.0), atol=0.7)
+    (once,) = detector(RAMP, refine=False)
+    assert detector.network.batches == [0, 1, 1, 1]
+    assert once.box.tolist() == large
+    (given,) = detector(RAMP, boxes=[large])
+    assert given.box.tolist() == large  # the caller's box stays what it was
+    assert detector.network.batches == [0, 1, 1, 1, 1, 1]
+
+
+def test_only_the_faces_that_need_it_are_looked_at_again() -> None:
+    face = face_at(0)
+    good, off = tight(), [60 - 34, 60 - 34, 60 + 34, 60 + 34]
+    detector = seer(face, [good, off, good])
+    faces = detector([RAMP, RAMP], batch_size=8)
+    assert sum(detector.network.batches) == 6 + 2
+    assert [len(f) for f in faces] == [3, 3]
+    for one in faces[0]:
+        np.testing.assert_allclose(one.keypoints, face, atol=1.0)
+    loose = Refinement(min_iou=0.1, max_angle=180)
+    detector.network.batches.clear()
+    detector(RAMP, refine=loose)
+    assert sum(detector.network.batches) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"min_iou": 1.5}, {"max_angle": -1}])
+def test_a_wrong_refinement(wrong: dict[str, float]) -> None:
+    with pytest.raises(ArgumentError, match="refine"):
+        Refinement(**wrong)
+
+
+def test_large_pictures_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With more than so many pixels waiting the network runs, however few its crops."""
+    monkeypatch.setattr("facekp.detector.CHUNK_PIXELS", 2 * 120 * 120)
+    monkeypatch.setattr("facekp._slots.CHUNK_PIXELS", 2 * 120 * 120)
+    detector = seer(face_at(0), [tight()])
+    assert len(detector([RAMP] * 7, batch_size=64)) == 7
+    assert detector.network.batches == [0, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("angle", [-170.0, -30.0, 0.0, 75.0])
+def test_where_a_face_is_by_its_points(angle: float) -> None:
+    found = levelled(face_at(angle), schema.get("ibug68"))
+    assert found is not None
+    np.testing.assert_allclose(found[0], tight(), atol=1e-3)
+    assert found[1] == pytest.approx(angle, abs=1e-3)
+    assert levelled(np.full((68, 2), 7.0), schema.get("ibug68")) is None
+
+
+def test_the_upright_box_of_a_turned_one() -> None:
+    box = np.array([0.0, 0.0, 20.0, 40.0])
+    assert upright(box, 0.0).tolist() == box.tolist()
+    np.testing.assert_allclose(upright(box, 90.0), [-10, 10, 30, 30], atol=1e-5)
+    np.testing.assert_allclose(upright(np.array([0.0, 0.0, 30.0, 30.0]), 45.0), [0, 0, 30, 30], atol=1e-5)
+
+
+def test_options_of_facekps_own_finder() -> None:
+    with pytest.raises(ArgumentError, match="tile, turns: only facekp's own finder"):
+        make()(IMAGE, tile=64, turns=(90,))
+    with pytest.raises(ArgumentError, match="refine: expected True, False"):
+        make()(IMAGE, refine="always")

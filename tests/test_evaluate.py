@@ -25,12 +25,12 @@ def samples(count: int = 4) -> list[Sample]:
 class Known:
     """A detector whose points are ``shift`` pixels off; picture ``missed`` has no face at all."""
 
-    name, schema, device = "known", IBUG, "cpu"
+    name, schema, device, crop_box = "known", IBUG, "cpu", "extent"
 
     def __init__(self, truth: list[Sample], shift: float = 0.0, missed: int | None = None) -> None:
         self.truth, self.shift, self.missed = truth, shift, missed
 
-    def stream(self, images: Any, *, boxes: Any, batch_size: int) -> Any:
+    def stream(self, images: Any, *, boxes: Any, batch_size: int, refine: bool) -> Any:
         for i, sample in enumerate(self.truth):
             far = Face(sample.keypoints + 500, np.zeros(68, np.float32), sample.box + 500, 1.0, IBUG)
             near = Face(sample.keypoints + (self.shift, 0), np.full(68, 0.9, np.float32), sample.box, 0.5, IBUG)

@@ -15,13 +15,15 @@ from facekp.datasets.frames import face_points
 from facekp.errors import DatasetError, RecipeError
 from facekp.finder.targets import FACE, IGNORE, NOTHING
 from facekp.metrics import detection
+from facekp.sample import Frame
 from facekp.transforms.frames import Mixed
 
 pytest.importorskip("lightning", reason="needs facekp[train]")
 
 from facekp.training import finder_finish, finder_module, recipe, run
 
-TINY = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+SMALL = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+TINY = {**SMALL, "light": True, "angle": True}
 
 
 @pytest.fixture
@@ -73,13 +75,21 @@ def small_recipe(root: Path, **changes: object) -> recipe.Common:
 def test_recipe_to_finder(root: Path, tmp_path: Path) -> None:
     folder = run.fit(small_recipe(root), tmp_path / "run")
     bundle = hub.load(folder, kind="finder")
-    assert set(bundle.config["metrics"]) >= {"recall", "iou", "ap", "false", "false_without_faces"}
-    assert bundle.config["metrics"]["frames"] == 2
+    metrics = bundle.config["metrics"]
+    assert set(metrics) >= {"recall", "iou", "ap", "false", "false_without_faces", "turned_recall", "turned_error"}
+    assert len(metrics["turned_recall_by_30_degrees"]) == 12
+    assert metrics["frames"] == 2
     found = detector.load_finder(folder)([np.zeros((50, 60, 3), np.uint8)], min_score=0.0)
     assert len(found) == 1
     held = (tmp_path / "run/validation.txt").read_text().split("\n")
     assert "lfpw/trainset/image_0004.jpg" in held
     assert "ytf: C_D" in held
+
+
+def test_a_network_without_angles_trains_too(root: Path, tmp_path: Path) -> None:
+    folder = run.fit(small_recipe(root, network=SMALL), tmp_path / "run")
+    (found,) = detector.load_finder(folder)([np.zeros((50, 60, 3), np.uint8)], min_score=0.0)
+    assert (found.angles == 0).all()
 
 
 def test_held_out_frames_are_not_trained_on(root: Path) -> None:
@@ -102,7 +112,9 @@ def test_shipped_recipe_is_valid() -> None:
     [
         ({"network": {"type": "yolo"}}, "choose one of: pyramid"),
         ({"finder": {"sides": 3}}, "unknown keys"),
+        ({"network": {**SMALL, "angle": "yes"}}, "angle must be true or false"),
         ({"mixer": {"sizes": 3}}, "mixer: .*sizes"),
+        ({"mixer": {"share": [1.0, 0.5]}}, "mixer: .*share"),
         ({"data": {"root": ".", "validation": "no such list"}}, r"data\.validation"),
     ],
 )
@@ -120,10 +132,12 @@ def test_missing_data(root: Path) -> None:
 def test_collate_pads() -> None:
     image, none = np.zeros((32, 32, 3), np.uint8), np.zeros((0, 4), np.float32)
     one, two = np.full((1, 4), 1, np.float32), np.full((2, 4), 2, np.float32)
-    images, boxes, kinds = finder_module.collate([Mixed(image, one, two), Mixed(image, none, none)])
+    pair = [Mixed(image, one, np.full(1, 90, np.float32), two), Mixed(image, none, none[:, 0], none)]
+    images, boxes, angles, kinds = finder_module.collate(pair)
     assert images.shape == (2, 3, 32, 32)
     assert images.dtype == torch.uint8
     assert boxes[0, :, 0].tolist() == [1, 2, 2]
+    assert angles.tolist() == [[90, 0, 0], [0, 0, 0]]
     assert kinds.tolist() == [[FACE, IGNORE, IGNORE], [NOTHING] * 3]
 
 
@@ -134,7 +148,7 @@ def test_threshold_by_hand() -> None:
     def alarm(*scores: float) -> detection.Match:
         return detection.Match(np.array(scores), np.zeros(len(scores), bool), np.zeros(0), np.zeros(0))
 
-    faces = [found(0.9), found(0.8), found(0.7)]
+    faces = [found(0.9), found(0.8), found(0.7)]  # one false alarm in ten frames is allowed unless told otherwise
     assert finder_finish.choose_threshold(faces, []) == 0.05
     # One alarm in ten frames is allowed, so the better of two decides no threshold.
     empty = [alarm(0.6), alarm(0.405), *(alarm() for _ in range(8))]
@@ -145,3 +159,39 @@ def test_threshold_by_hand() -> None:
     assert numbers["recall_any"] == 1
     assert numbers["iou"] == 1
     assert numbers["false"] == 0
+    assert finder_finish.choose_threshold(faces, empty, 0.01) == 0.61
+
+
+class _Told:
+    """A finder that always says the same."""
+
+    config = finder.FinderConfig()
+
+    def __init__(self, *rows: tuple[float, float, float, float, float, float]) -> None:
+        self.rows = np.array(rows, np.float32).reshape(-1, 6)
+
+    def __call__(self, images: list[np.ndarray], *, min_score: float) -> list[finder.Detections]:
+        assert min_score > 0
+        return [finder.Detections(self.rows[:, :4], self.rows[:, 4], self.rows[:, 5]) for _ in images]
+
+
+def test_turned_frames_by_hand() -> None:
+    """A face in the lower left of a picture 100 wide and 60 high, turned clockwise by 90 degrees: it is upper left."""
+    box = np.array([[9.5, 29.5, 29.5, 49.5]], np.float32)
+    frame = Frame(box, pixels=np.zeros((60, 100, 3), np.uint8), angles=np.array([-20.0], np.float32))
+    # What lay 19.5 px above the lower edge (59) is now 19.5 px from the left one; its column is now its row.
+    there = (9.5, 9.5, 29.5, 29.5)
+    (right,) = finder_finish.look_turned(_Told((*there, 0.8, 75), (*there, 0.3, 0)), [frame], [90])  # type: ignore[arg-type]
+    assert right.score == pytest.approx(0.8)
+    assert right.iou == pytest.approx(1, abs=1e-3)
+    assert right.error == pytest.approx(5, abs=1e-3)  # -20 + 90 = 70
+    (wrong,) = finder_finish.look_turned(_Told((*there, 0.6, -110)), [frame], [90])  # type: ignore[arg-type]
+    assert wrong.error == pytest.approx(180, abs=1e-3)
+    (lost,) = finder_finish.look_turned(_Told((60, 60, 80, 80, 0.9, 70)), [frame], [90])  # type: ignore[arg-type]
+    assert lost.score == 0
+    assert finder_finish.look_turned(_Told(), [Frame(box[:0], pixels=frame.image)], [90]) == []  # type: ignore[arg-type]
+    numbers = finder_finish.turned_summary([right, wrong, lost], 0.5)
+    assert numbers["turned_recall"] == pytest.approx(2 / 3)
+    assert numbers["turned_error"] == pytest.approx(92.5, abs=1e-2)
+    assert numbers["turned_wrong"] == 0.5
+    assert np.isnan(finder_finish.turned_summary([], 0.5)["turned_recall"])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facekp import Face, cli, datasets, geometry, hub, schema
+from facekp import Detector, Face, cli, datasets, geometry, hub, models, schema
 from facekp.datasets import SampleSet, write_kaggle
 from facekp.errors import ArgumentError, DatasetError
 from facekp.predict import as_schema, keypoints, predict, submit
@@ -25,7 +25,7 @@ PICTURE = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
 class Stretched:
     """A detector that stretches the mean shape over each box; ``missed`` pictures have no face for its finder."""
 
-    name, device = "stretched", "cpu"
+    name, device, crop_box = "stretched", "cpu", "extent"
 
     def __init__(self, layout: KeypointSchema = IBUG, missed: tuple[int, ...] = ()) -> None:
         self.schema, self.missed, self.calls = layout, missed, []
@@ -34,7 +34,7 @@ class Stretched:
         points = self.schema.mean_shape * (box[2:] - box[:2]) + (box[:2] + box[2:]) / 2
         return Face(points.astype(np.float32), np.full(len(self.schema), 0.5, np.float32), box, 1.0, self.schema)
 
-    def stream(self, images: Any, *, boxes: Any, batch_size: int) -> Any:
+    def stream(self, images: Any, *, boxes: Any, batch_size: int, refine: bool) -> Any:
         self.calls.append("finder" if boxes is None else "labelled")
         own = np.array([8, 8, 88, 88], np.float32)
         far = np.array([-90, -90, -50, -50], np.float32)
@@ -82,6 +82,25 @@ def test_points_and_scores() -> None:
     assert np.isnan(points[1]).all()
     assert np.isnan(scores[1]).all()
     np.testing.assert_allclose(points[0], IBUG.mean_shape * 80 + 48, atol=1e-4)  # not those of the face far off
+
+
+def test_a_model_of_whole_pictures_gets_whole_pictures() -> None:
+    """Its crop is the picture, wherever the labels say that the face is."""
+    network = models.from_config(
+        {"name": "simple", "points": 68, "input_size": [24, 32], "channels": [4], "hidden": [8]}
+    )
+    config = {
+        "name": "whole",
+        "schema": "ibug68",
+        "network": {},
+        "codec": {"name": "regression", "input_size": [24, 32]},
+        "crop": {"size": [24, 32], "scale": 1.0, "box": "full"},
+        "preprocessing": {"mean": 127.5, "std": 64.0},
+    }
+    detector = Detector(network, config)
+    found, _ = keypoints(detector, labelled())
+    (face,) = detector(PICTURE, boxes="full")
+    np.testing.assert_array_equal(found[0], face.keypoints)
 
 
 def test_a_face_that_is_not_found_is_looked_for_in_its_own_box() -> None:

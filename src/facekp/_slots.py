@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,34 +11,76 @@ import numpy as np
 import numpy.typing as npt
 
 from . import geometry
+from . import image as images
+from ._refine import Refinement
 from .errors import ArgumentError, ImageError
 from .face import Face
 
-__all__ = ["Options", "Picture", "Slot", "choice", "given_slot", "ordered", "pairs"]
+__all__ = ["CHUNK_PIXELS", "Crop", "Options", "Picture", "Slot", "choice", "chunks", "given_slot", "ordered", "pairs"]
 
 Array = npt.NDArray[Any]
 
 ORDERS = ("score", "size", "left")
+#: Pictures are held in memory together up to this many pixels (one larger picture is held alone), and as many again
+#: while their faces may be cut out once more.
+CHUNK_PIXELS = 40_000_000
+
+
+@dataclass(slots=True)
+class Crop:
+    """A face, cut out.
+
+    Attributes:
+        index: of the face in its slot.
+        pixels: ``(H, W, 3)`` uint8.
+        to_picture: from crop to picture pixels.
+        again: this is the second look at the face.
+    """
+
+    index: int
+    pixels: Array
+    to_picture: Array
+    again: bool = False
 
 
 @dataclass(slots=True)
 class Slot:
-    """One picture on its way: its boxes, its crops, and what came of them."""
+    """One picture on its way: where its faces are, their crops, and what came of them.
+
+    Attributes:
+        boxes: ``(N, 4)`` xyxy: rectangles turned back about their centres.
+        scores: ``(N,)``.
+        angles: ``(N,)`` by how many degrees the rectangles are turned clockwise.
+        given: the boxes are the caller's.
+        image: the picture, as long as a face of it may be cut out again.
+        crops: those that wait for the network.
+        faces: one for each box, as far as they are known.
+        error: why there are none.
+    """
 
     boxes: Array
     scores: Array
-    crops: list[Array] = field(default_factory=list)
-    to_picture: list[Array] = field(default_factory=list)
-    faces: list[Face] = field(default_factory=list)
+    angles: Array
+    given: bool = False
+    image: Array | None = None
+    crops: deque[Crop] = field(default_factory=deque)
+    faces: list[Face | None] = field(default_factory=list)
     error: ImageError | None = None
+
+    def __post_init__(self) -> None:
+        self.faces = [None] * len(self.boxes)
 
     @property
     def done(self) -> bool:
-        return len(self.faces) == len(self.boxes)
+        return all(face is not None for face in self.faces)
+
+    @property
+    def pixels(self) -> int:
+        return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
 
     def result(self, on_error: str) -> list[Face] | ImageError:
         if self.error is None:
-            return self.faces
+            return [face for face in self.faces if face is not None]
         if on_error == "raise":
             raise self.error
         return self.error
@@ -49,21 +92,32 @@ class Options:
 
     batch_size: int
     max_faces: int | None
-    min_score: float | None
     order: str
     color: str
     on_error: str
+    refine: bool | Refinement
+    finding: Mapping[str, Any]
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.max_faces is not None and self.max_faces < 1:
             raise ArgumentError(f"max_faces must be at least 1, or None for all; got {self.max_faces}")
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise ArgumentError(f"min_score must be in [0, 1], got {self.min_score}")
+        score = self.finding.get("min_score")
+        if score is not None and not 0 <= score <= 1:
+            raise ArgumentError(f"min_score must be in [0, 1], got {score}")
         choice("order", self.order, ORDERS)
         choice("color", self.color, ("rgb", "bgr"))
         choice("on_error", self.on_error, ("raise", "return"))
+        if not isinstance(self.refine, (bool, Refinement)):
+            raise ArgumentError(f"refine: expected True, False or a Refinement, got {self.refine!r}")
+
+    @property
+    def refinement(self) -> Refinement | None:
+        """When faces are looked at again; None: never."""
+        if isinstance(self.refine, Refinement):
+            return self.refine
+        return Refinement() if self.refine else None
 
 
 @dataclass(slots=True)
@@ -100,10 +154,28 @@ def pairs(pictures: Iterable[Any], boxes: Any) -> Iterator[tuple[Any, Any]]:
         raise ArgumentError("boxes: there are more than pictures; one (N, 4) array for each picture is needed")
 
 
+def chunks(pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Picture]]:
+    """Pictures, read and with their boxes, a few at a time."""
+    chunk: list[Picture] = []
+    pixels = 0
+    for source, given in pairs(pictures, boxes):
+        try:
+            picture = Picture(images.read(source, color=options.color), given)
+        except ImageError as error:
+            picture = Picture(error, None)
+        chunk.append(picture)
+        pixels += picture.pixels
+        if pixels >= CHUNK_PIXELS or len(chunk) >= options.batch_size:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk
+
+
 def given_slot(boxes: Any, picture: Array, options: Options) -> Slot:
     rows = geometry.image_box((picture.shape[0], picture.shape[1]))[None] if isinstance(boxes, str) else boxes
     rows = rows[: options.max_faces]
-    return Slot(rows, np.ones(len(rows), np.float32))
+    return Slot(rows, np.ones(len(rows), np.float32), np.zeros(len(rows), np.float32), given=True)
 
 
 def ordered(boxes: Array, scores: Array, order: str) -> Array:

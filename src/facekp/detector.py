@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from . import decoders, finder, geometry, hub, models
-from . import image as images
+from . import decoders, geometry, hub
+from . import finder as finders
 from . import schema as schemas
-from ._slots import Options, Picture, Slot, choice, given_slot, ordered, pairs
-from .errors import ArgumentError, FacekpError, HubError, ImageError
+from ._loading import load_finder, network_of, pick_device
+from ._refine import Refinement, upright
+from ._slots import CHUNK_PIXELS, Crop, Options, Picture, Slot, choice, chunks, given_slot, ordered
+from .errors import ArgumentError, HubError, ImageError
 from .face import Face
+from .pose import levelled
+from .preprocessing import equalised, network_input
 from .schema import KeypointSchema
 
-__all__ = ["Detector", "pick_device"]
+__all__ = ["Detector", "Refinement", "pick_device"]
 
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
-
-#: Pictures are held in memory together up to this many pixels (one larger picture is held alone).
-CHUNK_PIXELS = 40_000_000
 
 
 class Detector:
@@ -49,7 +49,7 @@ class Detector:
         network: nn.Module,
         config: dict[str, Any],
         *,
-        face_finder: finder.FaceFinder | None = None,
+        face_finder: finders.Finder | None = None,
         device: str | torch.device = "auto",
     ) -> None:
         self.config = config
@@ -74,7 +74,7 @@ class Detector:
         name: str | Path = "resnet18-ibug",
         *,
         device: str | torch.device = "auto",
-        finder: str | Path | None = "finder",
+        finder: str | Path | finders.Finder | Callable[..., Any] | None = "finder",
         network: nn.Module | Callable[..., nn.Module] | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
@@ -84,7 +84,9 @@ class Detector:
         Args:
             name: a name of :func:`facekp.list_models`, a folder that training wrote, or ``"org/repo"`` on the Hub.
             device: ``"auto"`` (CUDA, then MPS, then CPU), or any name that torch knows.
-            finder: which face finder, by name or folder; None for a model that is only given boxes.
+            finder: which face finder: a name or folder; ``"yunet"``, ``"yunet:FILE"`` or an ONNX file for OpenCV's
+                YuNet (:class:`facekp.finder.YuNet`); a function of a picture that gives boxes
+                (:class:`facekp.finder.FunctionFinder`); None for a model that is only given boxes.
             network: for a model whose network is code of your own: its class, or a network of it.  facekp runs no
                 code that a model's config names.
             revision: branch, tag or commit on the Hub.
@@ -97,7 +99,7 @@ class Detector:
         """
         chosen = pick_device(device)
         bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir)
-        built = hub.network_of(lambda: _network(network, bundle), bundle)
+        built = hub.network_of(lambda: network_of(network, bundle), bundle)
         full = bundle.config.get("crop", {}).get("box") == "full"
         face_finder = None if finder is None or full else load_finder(finder, cache_dir)
         return cls(built, bundle.config, face_finder=face_finder, device=chosen)
@@ -138,6 +140,10 @@ class Detector:
         max_faces: int | None = None,
         min_score: float | None = None,
         order: Literal["score", "size", "left"] = "score",
+        refine: bool | Refinement = True,
+        finder_side: int | None = None,
+        tile: int | None = None,
+        turns: Iterable[float] | None = None,
         color: Literal["rgb", "bgr"] = "rgb",
         on_error: Literal["raise", "return"] = "raise",
     ) -> Iterator[list[Face] | ImageError]:
@@ -152,45 +158,43 @@ class Detector:
             min_score: drop faces below; None takes the finder's own.
             order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
                 given boxes keep their order.
+            refine: cut a face out and look at it once more where its points show that the box was off or the face
+                tilted: True, False, or a :class:`Refinement` that says what is off.  Never done with ``boxes="full"``,
+                nor by a model whose points do not span the face.
+            finder_side: the long side to which the finder scales pictures; larger finds smaller faces.
+            tile: for crowds: the finder also looks at full resolution at overlapping squares of so many pixels.
+            turns: the finder also looks at copies turned by so many degrees.  The last three are
+                :class:`facekp.finder.FaceFinder`'s, which explains them; other finders have none of them.
             color: channel order of numpy arrays.
             on_error: what an unreadable picture does: ``"raise"``, or ``"return"`` its ImageError in its place.
 
         Yields:
             ``list[Face]`` for each picture, or its ImageError.
         """
-        options = Options(batch_size, max_faces, min_score, order, color, on_error)
+        own = {"side": finder_side, "tile": tile, "turns": None if turns is None else tuple(turns)}
+        asked = {key: value for key, value in own.items() if value is not None}
+        if asked and not isinstance(self.finder, finders.FaceFinder):
+            raise ArgumentError(f"{', '.join(asked)}: only facekp's own finder has this option, and it is not in use")
+        finding = {"min_score": min_score, **asked}
+        options = Options(batch_size, max_faces, order, color, on_error, refine, finding)
         if boxes is None and self.finder is None and self.crop_box != "full":
             raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
         return self._stream(images, boxes, options)
 
     def _stream(self, pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Face] | ImageError]:
         queue: deque[Slot] = deque()
-        for chunk in self._chunks(pictures, boxes, options):
+        for chunk in chunks(pictures, boxes, options):
             queue.extend(self._prepare(chunk, options))
-            while sum(len(s.crops) for s in queue) >= options.batch_size:
-                self._run(queue, options.batch_size)
+            while (waiting := sum(len(s.crops) for s in queue)) >= options.batch_size or (
+                waiting and sum(s.pixels for s in queue) >= CHUNK_PIXELS
+            ):
+                self._run(queue, options)
             while queue and queue[0].done:
                 yield queue.popleft().result(options.on_error)
         while any(s.crops for s in queue):
-            self._run(queue, options.batch_size)
+            self._run(queue, options)
         for slot in queue:
             yield slot.result(options.on_error)
-
-    def _chunks(self, pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Picture]]:
-        chunk: list[Picture] = []
-        pixels = 0
-        for source, given in pairs(pictures, boxes):
-            try:
-                picture = Picture(images.read(source, color=options.color), given)
-            except ImageError as error:
-                picture = Picture(error, None)
-            chunk.append(picture)
-            pixels += picture.pixels
-            if pixels >= CHUNK_PIXELS or len(chunk) >= options.batch_size:
-                yield chunk
-                chunk, pixels = [], 0
-        if chunk:
-            yield chunk
 
     def _prepare(self, chunk: Sequence[Picture], options: Options) -> list[Slot]:
         """Boxes and crops of a few pictures."""
@@ -199,16 +203,21 @@ class Detector:
         slots = []
         for picture in chunk:
             if isinstance(picture.image, ImageError):
-                slots.append(Slot(np.zeros((0, 4)), np.zeros(0), error=picture.image))
+                slots.append(Slot(np.zeros((0, 4)), np.zeros(0), np.zeros(0), error=picture.image))
                 continue
             slot = next(found) if picture.boxes is None else given_slot(picture.boxes, picture.image, options)
             whole = isinstance(picture.boxes, str) or self.crop_box == "full"
-            for box in slot.boxes:
-                matrix = geometry.crop_matrix(box, self.crop_size, 1.0 if whole else self.crop_scale)
-                slot.crops.append(geometry.warp(picture.image, matrix, self.crop_size))
-                slot.to_picture.append(geometry.invert(matrix))
+            scale = 1.0 if whole else self.crop_scale
+            for i, (box, angle) in enumerate(zip(slot.boxes, slot.angles, strict=True)):
+                slot.crops.append(self._crop(picture.image, i, box, float(angle), scale))
+            if not whole and self.schema.spans_face and options.refinement and slot.crops:
+                slot.image = picture.image
             slots.append(slot)
         return slots
+
+    def _crop(self, image: Array, index: int, box: Array, angle: float, scale: float, *, again: bool = False) -> Crop:
+        matrix = geometry.crop_matrix(box, self.crop_size, scale, angle)
+        return Crop(index, geometry.warp(image, matrix, self.crop_size), geometry.invert(matrix), again)
 
     def _find(self, pictures: Sequence[Array], options: Options) -> list[Slot]:
         if not pictures:
@@ -216,25 +225,40 @@ class Detector:
         if self.finder is None:
             return [given_slot("full", p, options) for p in pictures]
         slots = []
-        for found in self.finder(pictures, min_score=options.min_score):
+        for found in self.finder(pictures, **options.finding):
             keep = ordered(found.boxes, found.scores, options.order)[: options.max_faces]
-            slots.append(Slot(found.boxes[keep], found.scores[keep]))
+            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep]))
         return slots
 
-    def _run(self, queue: Iterable[Slot], batch_size: int) -> None:
-        """Take up to ``batch_size`` crops off the queue's front, and give their slots the faces."""
-        taken: list[tuple[Slot, Array]] = []
+    def _run(self, queue: Iterable[Slot], options: Options) -> None:
+        """Take up to a batch of crops off the queue's front, and give their slots the faces."""
+        taken: list[tuple[Slot, Crop]] = []
         for slot in queue:
-            free = batch_size - len(taken)
-            taken.extend((slot, crop) for crop in slot.crops[:free])
-            del slot.crops[:free]
-            if len(taken) == batch_size:
-                break
-        points, scores = self.predict(np.stack([crop for _, crop in taken]))
-        for (slot, _), p, s in zip(taken, points, scores, strict=True):
-            i = len(slot.faces)
-            keypoints = geometry.apply(slot.to_picture[i], p)
-            slot.faces.append(Face(keypoints, s, slot.boxes[i].astype(np.float32), float(slot.scores[i]), self.schema))
+            while slot.crops and len(taken) < options.batch_size:
+                taken.append((slot, slot.crops.popleft()))
+        points, scores = self.predict(np.stack([crop.pixels for _, crop in taken]))
+        for (slot, crop), p, s in zip(taken, points, scores, strict=True):
+            keypoints = geometry.apply(crop.to_picture, p)
+            if not self._again(slot, crop, keypoints, options):
+                i = crop.index
+                box = upright(slot.boxes[i], float(slot.angles[i]))
+                slot.faces[i] = Face(keypoints, s, box, float(slot.scores[i]), self.schema)
+            if slot.done:
+                slot.image = None
+
+    def _again(self, slot: Slot, crop: Crop, keypoints: Array, options: Options) -> bool:
+        """Cut a face out once more where its points say that the crop was off; returns whether that was done."""
+        rule = options.refinement
+        if rule is None or slot.image is None or crop.again:
+            return False
+        seen = levelled(keypoints, self.schema)
+        i = crop.index
+        if seen is None or not rule.off(slot.boxes[i], float(slot.angles[i]), *seen):
+            return False
+        slot.crops.append(self._crop(slot.image, i, *seen, self.crop_scale, again=True))
+        if not slot.given:
+            slot.boxes[i], slot.angles[i] = seen
+        return True
 
     @torch.inference_mode()
     def predict(self, crops: Array) -> tuple[Array, Array]:
@@ -262,96 +286,5 @@ class Detector:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
 
 
-def _network(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.Bundle) -> nn.Module:
-    options = dict(bundle.config.get("network", {}))
-    if isinstance(given, nn.Module):
-        return given
-    name = str(options.pop("name", ""))
-    if given is not None:
-        return given(**options)
-    if ":" in name:
-        kind = name.rpartition(":")[2]
-        raise ArgumentError(
-            f"network: its code, {name}, is not part of facekp, which runs no code that a config names; "
-            f"import it and give it: Detector.from_pretrained(..., network={kind})"
-        )
-    return models.from_config(bundle.config.get("network", {}))
-
-
-def equalised(crop: Array, clip_limit: float, *, grey: bool = False) -> Array:
-    """A crop after contrast-limited adaptive histogram equalisation of its luma, in training and in use alike.
-
-    Zuiderveld, "Contrast limited adaptive histogram equalization", Graphics Gems IV, 1994, as OpenCV has it, in 8x8
-    tiles.
-
-    Args:
-        crop: ``(H, W, 3)`` RGB uint8.
-        clip_limit: the highest bar of a tile's histogram, as a multiple of an even one.
-        grey: give the equalised luma in all three channels, instead of the crop's colours with another luma.
-
-    Returns:
-        ``(H, W, 3)`` RGB uint8.
-    """
-    equaliser = cv2.createCLAHE(clip_limit, (8, 8))
-    if grey:
-        luma = equaliser.apply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
-        return np.repeat(luma[..., None], 3, axis=2)
-    parts = cv2.cvtColor(crop, cv2.COLOR_RGB2YCrCb)
-    parts[..., 0] = equaliser.apply(np.ascontiguousarray(parts[..., 0]))
-    out: Array = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
-    return out
-
-
-def network_input(images: Tensor, mean: float, std: float, *, grey: bool = False) -> Tensor:
-    """What networks see of pictures, in training and in use alike.
-
-    Args:
-        images: ``(N, 3, H, W)`` RGB, 0 to 255; :func:`equalised` where the model asks for that.
-        mean: subtracted from each pixel.
-        std: by which the rest is divided.
-        grey: one channel, the luma ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601).
-
-    Returns:
-        ``(N, 3 or 1, H, W)`` float32.
-    """
-    values = images.float()
-    if grey:
-        values = (values * values.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    return values.sub_(mean).div_(std)
-
-
 def _schema(value: Any) -> KeypointSchema:
     return schemas.get(value) if isinstance(value, str) else KeypointSchema.from_dict(value)
-
-
-def load_finder(name: str | Path = "finder", cache_dir: str | Path | None = None) -> finder.FaceFinder:
-    """The face finder of a name or folder.
-
-    Raises:
-        HubError: it cannot be found or is damaged.
-    """
-    bundle = hub.load(name, kind="finder", cache_dir=cache_dir)
-    network = hub.network_of(lambda: finder.create(bundle.config.get("network", {})), bundle)
-    try:
-        return finder.FaceFinder(network, bundle.config.get("finder", {}))
-    except FacekpError as error:
-        raise HubError(f"{bundle.origin}: config.json: {error}") from None
-
-
-def pick_device(device: str | torch.device) -> torch.device:
-    """``"auto"`` → CUDA, then MPS, then CPU; anything else must be there.
-
-    Raises:
-        ArgumentError: torch does not know the device, or it is not on this machine.
-    """
-    if str(device) == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ArgumentError(f"device: {device!r} cannot be used here ({reason}); try 'auto' or 'cpu'") from None
-    return chosen

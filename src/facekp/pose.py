@@ -12,6 +12,7 @@ A mirrored face has the opposite yaw and roll, and the same pitch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -19,10 +20,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import geometry
 from .errors import ArgumentError
 from .schema import KeypointSchema
 
-__all__ = ["HEAD", "YAW_BINS", "angles", "rotation", "yaw_bin"]
+__all__ = ["HEAD", "YAW_BINS", "angles", "levelled", "rotation", "yaw_bin"]
 
 Array = npt.NDArray[Any]
 
@@ -95,6 +97,31 @@ def rotation(yaw: float, pitch: float, roll: float) -> Array:
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
     turned: Array = about_z @ about_y @ about_x
     return turned
+
+
+def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | None:
+    """Where a face is by its points.
+
+    Args:
+        points: ``(K, 2)`` in picture pixels.
+        schema: what they are; by its mean shape the face's angle is known.
+
+    Returns:
+        The extent of the points in the face's level frame, ``(4,)`` xyxy float32, turned back about its own centre;
+        and by how many degrees the face is turned clockwise.  None where the points have no extent.
+    """
+    try:
+        turn = geometry.similarity(schema.mean_shape, points)
+    except ArgumentError:
+        return None
+    angle = math.degrees(math.atan2(turn[1, 0], turn[0, 0]))
+    about = geometry.rotation_matrix(-angle, (0.0, 0.0))
+    box = geometry.extent(geometry.apply(about, points))
+    half = (box[2:] - box[:2]) / 2
+    if not np.isfinite(box).all() or half.min() <= 0:
+        return None
+    centre = geometry.apply(geometry.invert(about), (box[:2] + half)[None])[0]
+    return np.concatenate([centre - half, centre + half]), angle
 
 
 def yaw_bin(yaw: Array) -> Array:

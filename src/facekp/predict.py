@@ -34,7 +34,8 @@ def keypoints(
     """The points and scores of every face, in order.
 
     With ``boxes="finder"`` the finder looks at each whole picture, and of what it finds the face of highest IoU with
-    the labelled box counts.
+    the labelled box counts.  Labelled boxes are taken as they are: no face is cut out a second time.  A model of whole
+    pictures (``crop.box: full``) gets whole pictures, as in training.
 
     Args:
         detector: the model.
@@ -51,8 +52,11 @@ def keypoints(
     """
     if boxes not in ("labelled", "finder"):
         raise ArgumentError(f"boxes: expected 'labelled' or 'finder', got {boxes!r}")
-    given = map(_box, samples, range(len(samples))) if boxes == "labelled" else None
-    results = detector.stream((s.image for s in samples), boxes=given, batch_size=batch_size)
+    given: Any = map(_box, samples, range(len(samples))) if boxes == "labelled" else None
+    if detector.crop_box == "full":
+        given = "full"
+    refine = boxes == "finder"
+    results = detector.stream((s.image for s in samples), boxes=given, batch_size=batch_size, refine=refine)
     k = len(detector.schema)
     points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
     for i, (sample, faces) in enumerate(zip(samples, results, strict=True)):

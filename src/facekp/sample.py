@@ -68,12 +68,15 @@ class Frame:
     """One picture with every face in it, for training and testing a finder.
 
     Attributes:
-        boxes: ``(N, 4)`` xyxy float32 of the faces to be found.
+        boxes: ``(N, 4)`` xyxy float32 of the faces to be found: each face's rectangle, turned back about its own
+            centre by its angle, so that its sides are the picture's.
         ignore: ``(M, 4)`` xyxy regions where a detection is neither right nor wrong.
         path: the picture's file.
         pixels: the picture itself where it is in memory already.
         subject: frames of one subject stay in one split.
-        points: ``(N, K, 2)`` the faces' points, where they are known: a turned face's box is their turned extent.
+        points: ``(N, K, 2)`` the faces' points, where they are known: a box is their extent in the frame in which the
+            face is level.
+        angles: ``(N,)`` by how many degrees each face is turned clockwise; left out, they are zeros: all are upright.
     """
 
     boxes: Array
@@ -82,6 +85,11 @@ class Frame:
     pixels: Array | None = field(default=None, repr=False)
     subject: str | None = None
     points: Array | None = field(default=None, repr=False)
+    angles: Array = field(default_factory=lambda: np.zeros((0,), np.float32))
+
+    def __post_init__(self) -> None:
+        if not len(self.angles):
+            self.angles = np.zeros(len(self.boxes), np.float32)
 
     @property
     def image(self) -> Array:

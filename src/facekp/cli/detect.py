@@ -31,7 +31,14 @@ def detect(
     ],
     *,
     model: Annotated[str, typer.Option(help="A name of `facekp models`, a folder, or org/repo.")] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
+    finder: Annotated[str, typer.Option(help="The face finder: a name, a folder, yunet, or an ONNX file.")] = "finder",
+    finder_side: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Long side to which the finder scales; larger finds smaller faces."),
+    ] = None,
+    tile: Annotated[
+        int | None, typer.Option(metavar="PIXELS", help="For crowds: look at squares of so many pixels, too.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save the pictures with the points drawn here.")
@@ -59,6 +66,7 @@ def detect(
 
     detector = Detector.from_pretrained(model, finder=finder, device=device)
     options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
+    options |= {"finder_side": finder_side, "tile": tile}
     if _run(detector, pictures, targets, json, options):
         raise typer.Exit(1)
 

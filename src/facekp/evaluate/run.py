@@ -20,7 +20,7 @@ from ..predict import keypoints
 from ..sample import Sample
 from .report import MISSED, Measures, Report, WorstFace, measure
 
-__all__ = ["evaluate"]
+__all__ = ["environment", "evaluate"]
 
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
@@ -90,7 +90,7 @@ def evaluate(
         groups={key: measure(metrics.per_face(by_point[:, list(k)])) for key, k in detector.schema.groups.items()},
         yaw=_parts(errors, _yaws(truth, detector), YAWS),
         worst=_worst(errors, samples, points, worst),
-        environment=_environment(detector),
+        environment=environment(detector),
         errors=errors,
         points=points,
         scores=scores,
@@ -169,7 +169,8 @@ def _fields(measures: Measures) -> Mapping[str, Any]:
     return {name: getattr(measures, name) for name in Measures.__dataclass_fields__}
 
 
-def _environment(detector: Detector) -> dict[str, str]:
+def environment(detector: Detector) -> dict[str, str]:
+    """What a report says of where it was made."""
     return {
         "facekp": __version__,
         "torch": torch.__version__,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .decode import Detections, decode
 from .finder import FaceFinder, FinderConfig
 from .network import DEFAULT_SPEC, STRIDES, FinderNetwork, create
+from .others import Finder, FunctionFinder, YuNet
 from .targets import assign, grid, loss
 
 __all__ = [
@@ -12,8 +13,11 @@ __all__ = [
     "STRIDES",
     "Detections",
     "FaceFinder",
+    "Finder",
     "FinderConfig",
     "FinderNetwork",
+    "FunctionFinder",
+    "YuNet",
     "assign",
     "create",
     "decode",

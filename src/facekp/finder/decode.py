@@ -1,4 +1,4 @@
-"""From the network's output to boxes."""
+"""From the network's output to boxes and the angles by which the faces are turned."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .. import geometry
-from .targets import predicted_boxes
+from .targets import predicted_angles, predicted_boxes
 
 __all__ = ["Detections", "decode"]
 
@@ -22,13 +22,24 @@ Array = npt.NDArray[Any]
 class Detections:
     """The faces found in one picture, best first.
 
+    A face is a rectangle turned by its angle about its own centre: the extent of its 68 points in the frame in which
+    the face is level.  ``geometry.crop_matrix(boxes[i], size, angle=angles[i])`` shows it upright.
+
     Attributes:
-        boxes: ``(N, 4)`` float32 xyxy, picture pixels: the expected extent of the 68 points; may leave the picture.
+        boxes: ``(N, 4)`` float32 xyxy, picture pixels: each rectangle turned back about its centre, so that its sides
+            are the picture's; may leave the picture.  For an upright face this is the extent of its points.
         scores: ``(N,)`` float32 in [0, 1].
+        angles: ``(N,)`` float32 in (-180, 180]: by how many degrees each face is turned clockwise in the picture;
+            zeros where they are not given.
     """
 
     boxes: Array = field(default_factory=lambda: np.zeros((0, 4), np.float32))
     scores: Array = field(default_factory=lambda: np.zeros((0,), np.float32))
+    angles: Array = field(default_factory=lambda: np.zeros((0,), np.float32))
+
+    def __post_init__(self) -> None:
+        if not len(self.angles):
+            self.angles = np.zeros(len(self.boxes), np.float32)
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -37,10 +48,11 @@ class Detections:
 def decode(
     output: Tensor, points: Tensor, *, min_score: float, nms_iou: float = 0.4, candidates: int = 400, limit: int = 300
 ) -> list[Detections]:
-    """Boxes in input pixels, best first, after non-maximum suppression.
+    """Boxes in input pixels, best first, after non-maximum suppression of the boxes turned back.
 
     Args:
-        output: ``(N, P, 5)`` of the network: score logit and ltrb distances in pixels.
+        output: ``(N, P, 5)`` or ``(N, P, 7)`` of the network: score logit, ltrb distances in pixels and, if the
+            network tells angles, something in the direction of (cos, sin).
         points: ``(P, 3)`` from :func:`facekp.finder.targets.grid`.
         min_score: points that score less are dropped.
         nms_iou: a box that overlaps a better one by more than this IoU is dropped.
@@ -49,14 +61,14 @@ def decode(
     """
     output = output.detach().float()
     scores = output[..., 0].sigmoid()
-    boxes = predicted_boxes(points, output)
+    rows = torch.cat([predicted_boxes(points, output), predicted_angles(output)[..., None]], -1)
     top = scores.topk(min(candidates, scores.shape[1]), dim=1)
-    chosen = torch.gather(boxes, 1, top.indices[..., None].expand(-1, -1, 4)).cpu().numpy()
+    chosen = torch.gather(rows, 1, top.indices[..., None].expand(-1, -1, 5)).cpu().numpy()
     best = top.values.cpu().numpy()
     found = []
-    for all_boxes, all_scores in zip(chosen, best, strict=True):
-        good = (all_scores >= min_score) & np.isfinite(all_boxes).all(-1)
-        box, score = all_boxes[good], all_scores[good]
-        keep = geometry.nms(box, score, nms_iou)[:limit]
-        found.append(Detections(box[keep].astype(np.float32), score[keep].astype(np.float32)))
+    for all_rows, all_scores in zip(chosen, best, strict=True):
+        good = (all_scores >= min_score) & np.isfinite(all_rows).all(-1)
+        row, score = all_rows[good].astype(np.float32), all_scores[good].astype(np.float32)
+        keep = geometry.nms(row[:, :4], score, nms_iou)[:limit]
+        found.append(Detections(row[keep, :4], score[keep], row[keep, 4]))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..errors import ArgumentError
 from .decode import Detections, decode
 from .network import STRIDES
 from .targets import grid
+from .views import View, check, merge, seen, views
 
 __all__ = ["FaceFinder", "FinderConfig"]
 
@@ -37,6 +38,8 @@ class FinderConfig:
         min_score: detections below are dropped, unless the call says otherwise.
         nms_iou: of two boxes that overlap by more than this IoU the better one stays.
         batch_size: pictures per pass of the network.
+        turns: the finder also looks at copies turned clockwise by so many degrees, and merges what it finds; for
+            weights that know only upright faces.  Each copy costs as much as the picture.
     """
 
     side: int = 384
@@ -48,8 +51,10 @@ class FinderConfig:
     min_score: float = 0.5
     nms_iou: float = 0.4
     batch_size: int = 16
+    turns: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        self.turns = tuple(self.turns)
         if self.side < 32 or not 0 <= self.margin < self.side / 2 or self.max_zoom <= 0 or self.batch_size < 1:
             raise ArgumentError(f"finder: side, margin, max_zoom or batch_size do not make sense: {asdict(self)}")
         if not 0 < self.nms_iou <= 1 or not 0 <= self.min_score <= 1 or self.std <= 0:
@@ -98,55 +103,74 @@ class FaceFinder:
 
         Both sides of the input are multiples of 32.
         """
-        config = self.config
-        zoom = min((config.side - 2 * config.margin) / max(size), config.max_zoom)
-        matrix = geometry.resize_matrix((1, 1), (1, 1))
-        matrix[:, :2] *= zoom
-        matrix[:, 2] = config.margin + 0.5 * zoom - 0.5
-        step = STRIDES[-1]
-        height, width = (step * -(-int(np.ceil(s * zoom) + 2 * config.margin) // step) for s in size)
-        return matrix, (height, width)
+        view = self._views(size, None, None, ())[0]
+        return view.matrix, view.size
 
-    def __call__(self, images: Sequence[Array], *, min_score: float | None = None) -> list[Detections]:
+    def __call__(
+        self,
+        images: Sequence[Array],
+        *,
+        min_score: float | None = None,
+        side: int | None = None,
+        tile: int | None = None,
+        turns: Iterable[float] | None = None,
+    ) -> list[Detections]:
         """Find the faces of each picture.
 
         Args:
             images: ``(H, W, 3)`` RGB uint8 each; sizes may differ.
             min_score: the lowest score that counts; None: the config's.
+            side: the long side to which pictures are scaled; None: the config's.  A face should be some 16 pixels
+                wide then: twice the side finds faces half as large, and takes four times as long.
+            tile: for crowds in large pictures: besides the whole picture, look at full resolution at overlapping
+                squares of this many pixels.  A face up to a quarter of it lies whole in one of them.
+            turns: degrees by which turned copies are looked at, too; None: the config's.
 
         Returns:
             One :class:`Detections` per picture, in order; an empty one where there is no face.
 
         Raises:
-            ArgumentError: an image is not ``(H, W, 3)`` uint8, or min_score is not in [0, 1].
+            ArgumentError: an image is not ``(H, W, 3)`` uint8, or an option is out of range.
         """
         threshold = self.config.min_score if min_score is None else float(min_score)
         if not 0 <= threshold <= 1:
             raise ArgumentError(f"min_score: expected a number in [0, 1], got {min_score!r}")
-        buckets: dict[tuple[int, int], list[int]] = defaultdict(list)
+        angles = self.config.turns if turns is None else tuple(turns)
+        check(side, tile, angles, margin=self.config.margin)
+        buckets: dict[tuple[int, int], list[tuple[int, View]]] = defaultdict(list)
         for i, image in enumerate(images):
             _check(image, i)
-            buckets[self.matrix(image.shape[:2])[1]].append(i)
-        found = [Detections() for _ in images]
-        for size, members in buckets.items():
-            for start in range(0, len(members), self.config.batch_size):
-                part = members[start : start + self.config.batch_size]
-                for i, detections in zip(part, self._batch([images[j] for j in part], size, threshold), strict=True):
-                    found[i] = detections
-        return found
+            for view in self._views(image.shape[:2], side, tile, angles):
+                buckets[view.size].append((i, view))
+        found: list[list[Detections]] = [[] for _ in images]
+        for jobs in buckets.values():
+            for start in range(0, len(jobs), self.config.batch_size):
+                part = jobs[start : start + self.config.batch_size]
+                results = self._batch([(images[i], view) for i, view in part], threshold)
+                for (i, view), detections in zip(part, results, strict=True):
+                    found[i].append(seen(detections, view))
+        return [merge(parts, self.config.nms_iou) for parts in found]
+
+    def _views(self, size: tuple[int, int], side: int | None, tile: int | None, turns: Sequence[float]) -> list[View]:
+        config = self.config
+        return views(
+            size,
+            side=config.side if side is None else side,
+            margin=config.margin,
+            max_zoom=config.max_zoom,
+            step=STRIDES[-1],
+            tile=tile,
+            turns=turns,
+        )
 
     @torch.inference_mode()
-    def _batch(self, images: Sequence[Array], size: tuple[int, int], threshold: float) -> list[Detections]:
-        maps = [self.matrix(image.shape[:2])[0] for image in images]
-        warped = [geometry.warp(image, m, size, border=self.config.fill) for image, m in zip(images, maps, strict=True)]
+    def _batch(self, jobs: Sequence[tuple[Array, View]], threshold: float) -> list[Detections]:
+        """What each view, all of one size, shows: in the view's own pixels."""
+        size = jobs[0][1].size
+        warped = [geometry.warp(image, view.matrix, size, border=self.config.fill) for image, view in jobs]
         inputs = self.normalize(torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).to(self.device))
         points = grid(size, STRIDES, self.device)
-        output = self.network(inputs)
-        found = decode(output, points, min_score=threshold, nms_iou=self.config.nms_iou)
-        for detections, matrix in zip(found, maps, strict=True):
-            corners = detections.boxes.reshape(-1, 2, 2)
-            detections.boxes = geometry.apply(geometry.invert(matrix), corners).reshape(-1, 4)
-        return found
+        return decode(self.network(inputs), points, min_score=threshold, nms_iou=self.config.nms_iou)
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 ``(N, 3, H, W)`` RGB → the float that the network sees."""

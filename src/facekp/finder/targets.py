@@ -4,6 +4,9 @@ A face is learnt at the points near its centre ("centre sampling", Tian et al., 
 suits its size; on the border between two maps, on both.  The score learns the IoU of the predicted box (quality focal
 loss, Li et al., "Generalized Focal Loss", NeurIPS 2020, eq. 4), so that a high score also means a good box; the sides
 learn by the distance IoU (Zheng et al., AAAI 2020).
+
+A box here is a face's rectangle turned back about its own centre, and its angle says by how much it is turned.  So a
+face that turns where it is keeps its box, and what the sides mean does not depend on the angle.
 """
 
 from __future__ import annotations
@@ -25,24 +28,30 @@ _RADIUS = 1.5  # centre sampling, in strides
 
 
 class Targets(NamedTuple):
-    """For every point: the box to predict, whether there is one, and whether the score counts.
+    """For every point: the box and angle to predict, whether there is one, and whether the score counts.
 
     Attributes:
         boxes: ``(N, P, 4)`` xyxy; zeros where there is no face.
         positive: ``(N, P)`` bool.
         counted: ``(N, P)`` bool; False in ignore regions.
+        angles: ``(N, P)`` degrees clockwise; zeros where there is no face.
     """
 
     boxes: Tensor
     positive: Tensor
     counted: Tensor
+    angles: Tensor
 
 
 class Losses(NamedTuple):
-    """The parts of the loss, each a scalar tensor, and the mean IoU of the positive points."""
+    """The parts of the loss, each a scalar tensor, and the mean IoU of the positive points.
+
+    ``angle`` is half the squared distance from (cos, sin) of the angle; 0 where the network tells no angles.
+    """
 
     score: Tensor
     box: Tensor
+    angle: Tensor
     iou: Tensor
 
 
@@ -61,16 +70,19 @@ def grid(size: tuple[int, int], strides: Sequence[int], device: torch.device | s
     return torch.cat(rows)
 
 
-def assign(points: Tensor, boxes: Tensor, kinds: Tensor) -> Targets:
+def assign(points: Tensor, boxes: Tensor, kinds: Tensor, angles: Tensor | None = None) -> Targets:
     """Which point learns which face.
 
     Args:
         points: ``(P, 3)`` from :func:`grid`.
         boxes: ``(N, M, 4)`` xyxy in input pixels, padded with anything finite.
         kinds: ``(N, M)``: :data:`FACE`, :data:`IGNORE` or :data:`NOTHING` (padding).
+        angles: ``(N, M)`` degrees clockwise; None: no face is turned.
     """
+    if angles is None:
+        angles = torch.zeros_like(boxes[..., 0])
     if boxes.shape[1] == 0:
-        boxes, kinds = boxes.new_zeros(len(boxes), 1, 4), kinds.new_zeros(len(kinds), 1)
+        boxes, kinds, angles = (torch.cat([v, v.new_zeros(len(v), 1, *v.shape[2:])], 1) for v in (boxes, kinds, angles))
     x, y, stride = (points[:, i].view(1, -1, 1) for i in range(3))
     b = boxes[:, None]  # (N, 1, M, 4)
     inside = (x >= b[..., 0]) & (x <= b[..., 2]) & (y >= b[..., 1]) & (y <= b[..., 3])
@@ -87,8 +99,9 @@ def assign(points: Tensor, boxes: Tensor, kinds: Tensor) -> Targets:
     chosen = torch.where(positive, size.expand_as(far), torch.inf).min(-1)
     any_face = torch.isfinite(chosen.values)
     target = torch.gather(boxes, 1, chosen.indices[..., None].expand(-1, -1, 4))
+    turned = torch.where(any_face, torch.gather(angles, 1, chosen.indices), 0.0)
     ignored = (inside & (kinds == IGNORE)[:, None]).any(-1)
-    return Targets(torch.where(any_face[..., None], target, 0.0), any_face, any_face | ~ignored)
+    return Targets(torch.where(any_face[..., None], target, 0.0), any_face, any_face | ~ignored, turned)
 
 
 def _fits(stride: Tensor, size: Tensor) -> Tensor:
@@ -101,9 +114,17 @@ def _fits(stride: Tensor, size: Tensor) -> Tensor:
 
 
 def predicted_boxes(points: Tensor, output: Tensor) -> Tensor:
-    """Boxes ``(N, P, 4)`` xyxy of the network's output ``(N, P, 5)``."""
+    """Boxes ``(N, P, 4)`` xyxy, turned back about their centres, of the network's output ``(N, P, 5 or 7)``."""
     xy = points[:, :2]
     return torch.cat([xy - output[..., 1:3], xy + output[..., 3:5]], -1)
+
+
+def predicted_angles(output: Tensor) -> Tensor:
+    """Angles ``(N, P)`` in degrees, (-180, 180], of the network's output; zeros where it has five channels."""
+    if output.shape[-1] < 7:
+        return torch.zeros_like(output[..., 0])
+    angles = torch.rad2deg(torch.atan2(output[..., 6], output[..., 5]))
+    return torch.where(angles <= -180, angles + 360, angles)
 
 
 def box_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,12 +139,17 @@ def box_iou(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def loss(points: Tensor, output: Tensor, targets: Targets) -> Losses:
-    """Quality focal loss of the scores and distance-IoU loss of the boxes, per positive point.
+    """Quality focal loss of the scores, distance-IoU loss of the boxes and squared distance of the angles' vectors.
+
+    The angle does not move the score: a network that does not know yet how faces are turned can learn where they are.
 
     Args:
         points: ``(P, 3)``.
-        output: ``(N, P, 5)`` of the network.
+        output: ``(N, P, 5 or 7)`` of the network.
         targets: of :func:`assign`.
+
+    Returns:
+        Each part's sum over the points, divided by the number of positive ones.
     """
     positive = targets.positive
     iou, diou = box_iou(predicted_boxes(points, output)[positive], targets.boxes[positive])
@@ -133,4 +159,17 @@ def loss(points: Tensor, output: Tensor, targets: Targets) -> Losses:
     focal = (quality - logit.sigmoid()).square() * F.binary_cross_entropy_with_logits(logit, quality, reduction="none")
     count = positive.sum().clamp(min=1)
     score = (focal * targets.counted).sum() / count
-    return Losses(score, (1 - diou).sum() / count, iou.detach().sum() / count)
+    angle = _apart(output[positive], targets.angles[positive]).sum() / count
+    return Losses(score, (1 - diou).sum() / count, angle, iou.detach().sum() / count)
+
+
+def _apart(output: Tensor, angles: Tensor) -> Tensor:
+    """Half the squared distance of the rows' vectors from (cos, sin); 0 where they have none.
+
+    Of vectors of length 1 that is 1 - cos of the angle between them.  Their length is left to the network: a loss of
+    the direction alone has the smaller a gradient, the longer the vector has grown.
+    """
+    if output.shape[-1] < 7:
+        return torch.zeros_like(angles)
+    wanted = torch.deg2rad(angles)
+    return ((output[..., 5] - wanted.cos()).square() + (output[..., 6] - wanted.sin()).square()) / 2

@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset
 from .. import geometry, transforms
 from ..datasets.packed import PackedSample, Packing
 from ..datasets.packed_crop import reduced
-from ..detector import equalised
 from ..errors import RecipeError
+from ..preprocessing import equalised
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .augmentation import pipeline

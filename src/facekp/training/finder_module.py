@@ -43,36 +43,37 @@ class FinderModule(AveragedModule):
         except ArgumentError as error:
             raise RecipeError(f"{recipe.name}: {error}") from error
         super().__init__(recipe, network)
-        self.config, self.box_weight = config, recipe.box_weight
+        self.config, self.weights = config, (1.0, recipe.box_weight, recipe.angle_weight)
         self.matches: list[detection.Match] = []
+        self.turns: list[finder_finish.Turn] = []
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], _: int) -> Tensor:
-        images, boxes, kinds = batch
+    def training_step(self, batch: tuple[Tensor, Tensor, Tensor, Tensor], _: int) -> Tensor:
+        images, boxes, angles, kinds = batch
         inputs = images.float().sub_(self.config.mean).div_(self.config.std)
         output = self.network(inputs.contiguous(memory_format=torch.channels_last))
         points = finder.grid((images.shape[-2], images.shape[-1]), finder.STRIDES, images.device)
-        parts = finder.loss(points, output, finder.assign(points, boxes, kinds))
-        total = parts.score + self.box_weight * parts.box
-        self.log_dict(
-            {"train/loss": total, "train/score": parts.score, "train/box": parts.box, "train/iou": parts.iou},
-            on_epoch=True,
-            on_step=False,
-        )
-        return total
+        parts = finder.loss(points, output, finder.assign(points, boxes, kinds, angles))
+        total = sum(w * part for w, part in zip(self.weights, (parts.score, parts.box, parts.angle), strict=True))
+        numbers = {f"train/{key}": value for key, value in parts._asdict().items()}
+        self.log_dict({"train/loss": total, **numbers}, on_epoch=True, on_step=False)
+        return torch.as_tensor(total)
 
     def on_validation_epoch_start(self) -> None:
         super().on_validation_epoch_start()
-        self.matches = []
+        self.matches, self.turns = [], []
         self._finder = finder.FaceFinder(self.network, self.config)
 
-    def validation_step(self, batch: Sequence[Frame], _: int) -> None:
-        found = self._finder([frame.image for frame in batch], min_score=0.05)
-        for one, frame in zip(found, batch, strict=True):
-            self.matches.append(detection.match(one.boxes, one.scores, frame.boxes, frame.ignore))
+    def validation_step(self, batch: Sequence[Frame], index: int) -> None:
+        """Each frame as it is, and once more turned: the next one by 30 degrees more, so that all bins are seen."""
+        self.matches += finder_finish.measure(self._finder, batch, batch=len(batch))
+        angles = [30.0 * ((index * len(batch) + i) % 12) for i in range(len(batch))]
+        self.turns += finder_finish.look_turned(self._finder, batch, angles)
 
     def on_validation_epoch_end(self) -> None:
         super().on_validation_epoch_end()
-        self.conclude(finder_finish.summary(self.matches, self.config.min_score))
+        threshold = self.config.min_score
+        numbers = finder_finish.summary(self.matches, threshold)
+        self.conclude({**numbers, **finder_finish.turned_summary(self.turns, threshold)})
 
 
 # ---------------------------------------------------------------- data
@@ -91,17 +92,17 @@ class MixedDataset(Dataset[Mixed]):
         return self.mixer(np.random.default_rng((self.seed, self.epoch, index)))
 
 
-def collate(batch: Sequence[Mixed]) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures ``(N, 3, S, S)`` uint8, boxes ``(N, M, 4)`` and kinds ``(N, M)``, padded with NOTHING."""
+def collate(batch: Sequence[Mixed]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures ``(N, 3, S, S)`` uint8, boxes ``(N, M, 4)``, angles and kinds ``(N, M)``, padded with NOTHING."""
     images = torch.from_numpy(np.stack([m.image for m in batch])).permute(0, 3, 1, 2)
     most = max(1, *(len(m.boxes) + len(m.ignore) for m in batch))
-    boxes = np.zeros((len(batch), most, 4), np.float32)
+    boxes, angles = np.zeros((len(batch), most, 4), np.float32), np.zeros((len(batch), most), np.float32)
     kinds = np.full((len(batch), most), NOTHING, np.int64)
     for i, m in enumerate(batch):
         n, k = len(m.boxes), len(m.boxes) + len(m.ignore)
-        boxes[i, :n], boxes[i, n:k] = m.boxes, m.ignore
+        boxes[i, :n], boxes[i, n:k], angles[i, :n] = m.boxes, m.ignore, m.angles
         kinds[i, :n], kinds[i, n:k] = FACE, IGNORE
-    return images, torch.from_numpy(boxes), torch.from_numpy(kinds)
+    return images, torch.from_numpy(boxes), torch.from_numpy(angles), torch.from_numpy(kinds)
 
 
 def load_frames(recipe: FinderRecipe) -> tuple[list[Frame], list[float], list[Frame], list[str]]:
@@ -116,7 +117,7 @@ def load_frames(recipe: FinderRecipe) -> tuple[list[Frame], list[float], list[Fr
     people = validation_names(data.validation_people, "validation_people") if data.ytf else []
     photographs = framesets.frames_300w(root / "300w", skip=names)
     videos = framesets.frames_ytf(root / "ytf", skip=people) if data.ytf else []
-    checked = framesets.frames_300w(root / "300w", names=names)
+    checked = framesets.pack(framesets.frames_300w(root / "300w", names=names), data.long_side)
     weights = [(1 - data.ytf) / len(photographs)] * len(photographs)
     weights += [data.ytf / max(1, len(videos))] * len(videos)
     log.info("%s: %d + %d frames to train on, %d to validate", recipe.name, len(photographs), len(videos), len(checked))
@@ -137,7 +138,7 @@ def job(
     frames, weights, checked, held = load_frames(recipe)
     try:
         mixer = FrameMixer(frames, MixerConfig(**recipe.mixer), weights)
-    except TypeError as error:
+    except (TypeError, ArgumentError) as error:
         raise RecipeError(f"mixer: {error}") from None
     pictures = MixedDataset(mixer, recipe.samples, recipe.seed)
     loader: DataLoader[Any] = DataLoader(

@@ -29,7 +29,7 @@ class FrameData(Strict):
 
 
 class FinderRecipe(Common):
-    """A network from pictures to boxes."""
+    """A network from pictures to boxes and angles."""
 
     task: Literal["finder"] = "finder"
     data: FrameData = FrameData()
@@ -39,4 +39,8 @@ class FinderRecipe(Common):
     samples: int = Field(default=8192, ge=1, description="training pictures per epoch")
     keep: Literal["best", "last"] = Field("last", description="which weights become the model")
     box_weight: float = Field(default=2.0, ge=0, description="weight of the box loss")
+    angle_weight: float = Field(default=1.0, ge=0, description="weight of the angle loss")
+    false_alarms: float = Field(
+        default=0.01, gt=0, le=1, description="per frame whose faces are painted over: chooses the default min_score"
+    )
     threads: int = Field(default=0, ge=0, description="CPU threads of the training process; 0 leaves torch's default")

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from .. import decoders, metrics
 from .. import schema as schemas
-from ..detector import network_input
 from ..errors import ArgumentError, RecipeError
 from ..metrics.gathering import Mean
+from ..preprocessing import network_input
 from ..schema import KeypointSchema
 from . import networks
 from .averaged import AveragedModule
