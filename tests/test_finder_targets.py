@@ -71,7 +71,7 @@ def test_angles_by_hand() -> None:
 
 
 def test_angle_loss_by_hand() -> None:
-    """Of vectors of length 1 it is 1 - cos: nothing where it is right, 1 at a right angle, 2 upside down; ignored and empty points do not count."""
+    """Of unit vectors it is 1 - cos: 1 at a right angle, 2 upside down; ignored and empty points do not count."""
     targets = learnt((40.0, 40.0, 88.0, 88.0), 30.0)
     for off, expected in ((0.0, 0.0), (90.0, 1.0), (180.0, 2.0), (-60.0, 0.5)):
         output = ideal(targets._replace(angles=targets.angles + off))

@@ -167,8 +167,12 @@ def test_network_and_codec_take_a_step(name: str) -> None:
 
 
 def faces(points: schema.KeypointSchema, size: tuple[int, int], count: int) -> tuple[Tensor, Tensor]:
-    """Pictures with a dot at each point of a face that lies anywhere: ``(N, 3, H, W)`` uint8, ``(N, K, 2)``."""
+    """Pictures with a dot of its own colour at each point of a face that lies anywhere.
+
+    ``(N, 3, H, W)`` uint8, and ``(N, K, 2)``.
+    """
     rng, (height, width) = np.random.default_rng(0), size
+    colours = np.random.default_rng(1).integers(120, 256, (len(points), 3)).tolist()
     shape = np.asarray(points.mean_shape if points.mean_shape is not None else np.zeros((len(points), 2)), float)
     shape = shape - shape.mean(0)
     shape /= max(np.abs(shape).max(), 1e-9)
@@ -178,9 +182,20 @@ def faces(points: schema.KeypointSchema, size: tuple[int, int], count: int) -> t
         centre = rng.uniform(0.4, 0.6, 2) * (width, height)
         own[:] = centre + shape * rng.uniform(0.25, 0.35) * min(size)
         image[:] = rng.integers(0, 100)
-        for x, y in own:
-            cv2.circle(image, (round(float(x)), round(float(y))), 2, (255, 255, 255), -1)
+        for (x, y), colour in zip(own, colours, strict=True):
+            cv2.circle(image, (round(float(x)), round(float(y))), 2, colour, -1)
     return torch.from_numpy(images.transpose(0, 3, 1, 2).copy()), torch.from_numpy(truth)
+
+
+# A small U-Net and a third of the points: maps take their time on a CPU.
+PIXELWISE = [
+    "crop.size=[48, 48]",
+    "network.channels=[16, 32, 64]",
+    "codec.sigma=1",
+    "codec.loss=heatmap_cross_entropy",
+    "data.points=[jaw]",
+    "optimizer.lr=0.01",
+]
 
 
 @pytest.mark.slow
@@ -190,6 +205,7 @@ def faces(points: schema.KeypointSchema, size: tuple[int, int], count: int) -> t
         ("nose-tip-a6", [], 80),
         ("all-points-b2", [], 80),
         ("300w-c1-resnet18", [SMALL], 80),
+        ("pixelwise-d-unet", PIXELWISE, 100),
         ("kaggle-e-simple", ["optimizer.lr=0.001"], 60),
     ],
 )
