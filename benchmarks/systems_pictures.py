@@ -114,7 +114,7 @@ def photograph(runs: list[System], given: argparse.Namespace) -> str | None:
     figure, panels = base.grid(len(there), 4, 2.0)
     for axes, run in zip(panels, there, strict=True):
         detector = Detector.from_pretrained(given.runs / run.id / "model", device="cpu")
-        face = detector(pixels, max_faces=1)[0]
+        face = detector(pixels, max_faces=1, refine=False)[0]  # as these systems had it: one look
         matrix = geometry.crop_matrix(face.box, (base.CUT, base.CUT), 1.6)
         base.picture(axes, geometry.warp(pixels, matrix, (base.CUT, base.CUT)), run.id)
         base.face(axes, geometry.apply(matrix, face.keypoints), detector.schema)
