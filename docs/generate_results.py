@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import results_text as say
+import yaml
 from mean_face_section import section as mean_face
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +21,7 @@ DOCS = ROOT / "docs"
 PAGE = DOCS / "results.md"
 PICTURES = "assets/results"
 RESULTS = ROOT / "benchmarks" / "results"
+LIST = ROOT / "benchmarks" / "systems.yaml"
 Run = dict[str, Any]
 
 
@@ -164,9 +166,17 @@ def section(about: dict[str, Any], record: dict[str, Any]) -> str:
     return "\n\n".join(part for part in [*parts, *map(details, shown)] if part)
 
 
+def missing(record: dict[str, Any]) -> str:
+    """What is on the list and not in the record."""
+    listed = yaml.safe_load(LIST.read_text("utf-8"))["runs"]
+    known = {run["id"] for run in record["runs"]} | set(record["joint"])
+    titles = [run["title"] for run in listed if not {run["id"], run.get("group")} & known]
+    return f"Listed in `benchmarks/systems.yaml`, and not trained yet: {'; '.join(titles)}." if titles else ""
+
+
 def page() -> str:
     record = json.loads((RESULTS / "systems.json").read_text("utf-8"))
-    parts = [say.introduction(record), *(section(about, record) for about in record["sections"])]
+    parts = [say.introduction(record), missing(record), *(section(about, record) for about in record["sections"])]
     if (RESULTS / "mean_face.json").is_file():
         parts.append(mean_face(json.loads((RESULTS / "mean_face.json").read_text("utf-8"))))
     return "\n\n".join(part for part in [*parts, say.END] if part) + "\n"
