@@ -20,7 +20,7 @@ from .face import Face
 from .sample import Sample
 from .schema import KeypointSchema
 
-__all__ = ["as_schema", "keypoints", "predict", "submit"]
+__all__ = ["as_schema", "best_face", "keypoints", "predict", "submit"]
 
 Array = npt.NDArray[Any]
 Boxes = Literal["labelled", "finder"]
@@ -60,7 +60,7 @@ def keypoints(
     k = len(detector.schema)
     points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
     for i, (sample, faces) in enumerate(zip(samples, results, strict=True)):
-        face = _best(faces, sample.box) if isinstance(faces, list) else None
+        face = best_face(faces, sample.box) if isinstance(faces, list) else None
         if face is not None:
             points[i], scores[i] = face.keypoints, face.scores
     return points, scores
@@ -194,8 +194,16 @@ def _box(sample: Sample, index: int) -> Array:
     return box[None]
 
 
-def _best(faces: list[Face], box: Array) -> Face | None:
-    """The face of highest IoU with the labelled box, None when none touches it."""
+def best_face(faces: Sequence[Face], box: Array) -> Face | None:
+    """Which of the faces that were found is the labelled one.
+
+    Args:
+        faces: of one picture.
+        box: ``(4,)`` xyxy, the labelled face's.
+
+    Returns:
+        The face whose box has the highest IoU with it; None when none touches it.
+    """
     if not faces:
         return None
     overlap = geometry.iou(np.stack([f.box for f in faces]), box[None])[:, 0]

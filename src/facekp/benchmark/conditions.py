@@ -15,6 +15,7 @@ import numpy.typing as npt
 from .. import geometry
 from .. import image as images
 from ..sample import Frame
+from ..transforms import turned as turning
 
 __all__ = ["CONDITIONS", "Condition", "cut_away"]
 
@@ -39,13 +40,10 @@ class Condition:
 
 def turned(image: Array, points: Array, angle: float) -> Labelled:
     """Turned clockwise by so many degrees about its middle, on a canvas that has grown so that nothing is cut off."""
-    height, width = image.shape[:2]
-    matrix = geometry.rotation_matrix(angle, ((width - 1) / 2, (height - 1) / 2))
-    corners = geometry.apply(matrix, geometry.image_box((height, width))[[0, 1, 2, 1, 0, 3, 2, 3]].reshape(4, 2))
-    low, high = corners.min(0), corners.max(0)
-    matrix[:, 2] -= low + 0.5
-    size = (round(float(high[1] - low[1])), round(float(high[0] - low[0])))
-    return geometry.warp(image, matrix, size, border=GREY), geometry.apply(matrix, points)
+    frame = Frame(geometry.extent(points)[None], pixels=image, points=points[None])
+    after = turning.turned(frame, angle, border=GREY)
+    assert after.points is not None
+    return after.image, after.points[0]
 
 
 def scaled(image: Array, points: Array, width: float) -> Labelled:

@@ -15,7 +15,7 @@ from ..detector import Detector
 from ..errors import ArgumentError
 from ..evaluate.run import environment
 from ..face import Face
-from ..predict import keypoints
+from ..predict import best_face, keypoints
 from ..sample import Frame, Sample
 from ..transforms.frames import without_faces
 from . import cost
@@ -129,7 +129,7 @@ def _measure(
         for i, ((_, points), faces) in enumerate(zip(part, results, strict=True), start):
             box = geometry.extent(points)
             located["facekp"] += _located([f.box for f in faces], box)
-            face = _best(faces, box)
+            face = best_face(faces, box)
             if face is not None:
                 errors[i] = metrics.nme(face.keypoints[None], points[None], detector.schema)[0]
         for peer in peers:
@@ -162,12 +162,6 @@ def _single(detector: Detector, samples: Sequence[Sample], options: dict[str, An
         if len(_faces(detector, [image], options)[0]) == 1:
             return image
     return samples[0].image
-
-
-def _best(faces: Sequence[Face], box: Array) -> Face | None:
-    """The face of highest IoU with the labelled box, None when none touches it."""
-    overlap = [float(geometry.iou(f.box[None], box[None])[0, 0]) for f in faces]
-    return faces[int(np.argmax(overlap))] if overlap and max(overlap) > 0 else None
 
 
 def _located(boxes: Sequence[Any], box: Array) -> bool:
