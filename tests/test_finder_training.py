@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import multiprocessing
 from pathlib import Path
 
 import cv2
@@ -139,6 +140,22 @@ def test_collate_pads() -> None:
     assert boxes[0, :, 0].tolist() == [1, 2, 2]
     assert angles.tolist() == [[90, 0, 0], [0, 0, 0]]
     assert kinds.tolist() == [[FACE, IGNORE, IGNORE], [NOTHING] * 3]
+
+
+def test_a_worker_starts_after_opencv_used_its_threads() -> None:
+    """A forked process has none of its parent's threads: waiting for them to end would never end."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        cv2.resize(np.zeros((1500, 1500, 3), np.uint8), None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
+        worker = multiprocessing.get_context("fork").Process(target=finder_module._one_thread, args=(0,))
+        worker.start()
+        worker.join(60)
+        stuck = worker.is_alive()
+        worker.kill()
+        assert not stuck
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_threshold_by_hand() -> None:

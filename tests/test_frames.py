@@ -17,6 +17,7 @@ from facekp.errors import ArgumentError, DatasetError, RecipeError
 from facekp.sample import Frame
 from facekp.training.data import validation_names
 from facekp.transforms import turned
+from facekp.transforms.clutter import clutter
 from facekp.transforms.frames import FrameMixer, MixerConfig, without_faces
 from facekp.transforms.pyramid import Pyramid
 
@@ -330,6 +331,15 @@ def test_negatives_have_no_faces() -> None:
     mixer = FrameMixer([spotted()], MixerConfig(size=64, negative=1.0))
     for seed in range(10):
         assert len(mixer(np.random.default_rng(seed)).boxes) == 0
+
+
+def test_clutter_is_many_different_pictures() -> None:
+    pictures = [clutter((40, 56), np.random.default_rng(seed)) for seed in range(60)]
+    assert all(p.shape == (40, 56, 3) and p.dtype == np.uint8 for p in pictures)
+    assert len({p.tobytes() for p in pictures}) == 60
+    np.testing.assert_array_equal(pictures[7], clutter((40, 56), np.random.default_rng(7)))
+    assert sum(bool((np.ptp(p.astype(int), axis=-1) == 0).all()) for p in pictures) > 10  # grey ones
+    assert clutter((4, 300), np.random.default_rng(0)).shape == (4, 300, 3)
 
 
 def test_without_faces_paints_them_over() -> None:

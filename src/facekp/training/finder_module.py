@@ -126,7 +126,7 @@ def load_frames(recipe: FinderRecipe) -> tuple[list[Frame], list[float], list[Fr
 
 
 def _one_thread(_: int) -> None:
-    cv2.setNumThreads(1)
+    cv2.setNumThreads(0)  # 1 would wait for ever for threads that were not forked along
     torch.set_num_threads(1)
 
 

@@ -20,6 +20,7 @@ from .. import geometry
 from ..errors import ArgumentError
 from ..sample import Frame
 from . import turned as faces
+from .clutter import clutter
 from .occlusion import Occlude
 from .photometric import Blur, Colour, Grey, Jpeg, Noise, Photometric, Shade, Tone
 from .pyramid import Pyramid
@@ -147,7 +148,7 @@ class FrameMixer:
 
     def _cell(self, size: Size, rng: np.random.Generator) -> Mixed:
         if rng.random() < self.config.negative:
-            image = self._background(size, rng) if rng.random() < 0.5 else self._painted(size, rng)
+            image = self._empty(size, rng)
             return Mixed(image, *(np.zeros(shape, np.float32) for shape in ((0, 4), (0,), (0, 4))))
         frame, picture = self._draw(rng)
         matrix = self._placement(frame, picture.size, size, rng)
@@ -208,8 +209,14 @@ class FrameMixer:
         centre = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height)
         return self._turned(centre, ((size[1] - 1) / 2, (size[0] - 1) / 2), zoom, rng)
 
+    def _empty(self, size: Size, rng: np.random.Generator) -> Array:
+        kind = rng.random()
+        if kind < 0.25:
+            return clutter(size, rng)
+        return self._background(size, rng) if kind < 0.6 else self._painted(size, rng)
+
     def _background(self, size: Size, rng: np.random.Generator) -> Array:
-        """A part of some frame that shows no face, or else coloured clouds."""
+        """A part of some frame that shows no face, or else clutter."""
         for _ in range(8):
             frame, picture = self._draw(rng)
             height, width = picture.size
@@ -222,9 +229,7 @@ class FrameMixer:
             if not len(seen) or geometry.iou(window, seen).max() <= 0:
                 matrix = geometry.crop_matrix(window[0], size)
                 return picture.warp(matrix, size, border=None)
-        small = rng.integers(0, 256, (int(rng.integers(2, 12)), int(rng.integers(2, 12)), 3), np.uint8)
-        out: Array = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
-        return out
+        return clutter(size, rng)
 
     def _painted(self, size: Size, rng: np.random.Generator) -> Array:
         """A frame whose faces are painted over: bodies, hair and hands without a face teach what is none."""
