@@ -276,6 +276,19 @@ def test_wrong_threshold_and_config(small: finder.FaceFinder) -> None:
         finder.FinderConfig(side=20)
     with pytest.raises(ArgumentError, match="nms_iou"):
         finder.FinderConfig(nms_iou=0)
+    with pytest.raises(ArgumentError, match="slope"):
+        finder.FinderConfig(slope=0)
+
+
+def test_calibration_changes_scores_and_nothing_else(small: finder.FaceFinder) -> None:
+    image = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
+    (plain,) = small([image], min_score=0.001)
+    config = {**small.config.to_dict(), "slope": 2.0, "bias": -1.0}
+    (calibrated,) = finder.FaceFinder(small.network, config)([image], min_score=0)
+    raw = plain.scores.astype(float)
+    expected = 1 / (1 + np.exp(1 - 2 * np.log(raw / (1 - raw))))
+    np.testing.assert_allclose(calibrated.scores[: len(raw)], expected, rtol=1e-4)
+    np.testing.assert_array_equal(calibrated.boxes[: len(raw)], plain.boxes)
 
 
 def test_saved_and_pickled_finders_are_the_same(small: finder.FaceFinder, tmp_path: Path) -> None:

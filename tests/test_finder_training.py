@@ -179,6 +179,33 @@ def test_threshold_by_hand() -> None:
     assert finder_finish.choose_threshold(faces, empty, 0.01) == 0.61
 
 
+def test_calibrated_scores_are_probabilities() -> None:
+    """Where faces come with sigmoid(2 x - 1), that is what a logit x is to become."""
+    rng = np.random.default_rng(0)
+
+    def drawn() -> detection.Match:
+        logits = rng.normal(0, 2, 40)
+        right = rng.random(40) < 1 / (1 + np.exp(1 - 2 * logits))
+        return detection.Match(1 / (1 + np.exp(-logits)), right, np.array([0.5, 0.0]), np.array([0.7, 0.0]))
+
+    matches, empty = [drawn() for _ in range(100)], [drawn() for _ in range(100)]
+    slope, bias, gap = finder_finish._calibration(matches, empty)
+    assert slope == pytest.approx(2, abs=0.15)
+    assert bias == pytest.approx(-1, abs=0.15)
+    assert gap < 0.02
+    (after,) = finder_finish._calibrated(matches[:1], slope, bias)
+    assert after.found[0] == pytest.approx(1 / (1 + np.exp(-bias)))
+    assert after.found[1] == 0  # found by nothing: still so
+    np.testing.assert_array_equal(np.argsort(after.scores), np.argsort(matches[0].scores))
+
+
+def test_scores_stay_where_nothing_tells_faces_apart() -> None:
+    nothing = detection.Match(np.zeros(0), np.zeros(0, bool), np.zeros(1), np.zeros(1))
+    slope, bias, gap = finder_finish._calibration([nothing], [nothing])
+    assert (slope, bias) == (1, 0)
+    assert np.isnan(gap)
+
+
 class _Told:
     """A finder that always says the same."""
 

@@ -46,7 +46,15 @@ class Detections:
 
 
 def decode(
-    output: Tensor, points: Tensor, *, min_score: float, nms_iou: float = 0.4, candidates: int = 400, limit: int = 300
+    output: Tensor,
+    points: Tensor,
+    *,
+    min_score: float,
+    nms_iou: float = 0.4,
+    slope: float = 1.0,
+    bias: float = 0.0,
+    candidates: int = 400,
+    limit: int = 300,
 ) -> list[Detections]:
     """Boxes in input pixels, best first, after non-maximum suppression of the boxes turned back.
 
@@ -56,11 +64,13 @@ def decode(
         points: ``(P, 3)`` from :func:`facekp.finder.targets.grid`.
         min_score: points that score less are dropped.
         nms_iou: a box that overlaps a better one by more than this IoU is dropped.
+        slope: a score is ``sigmoid(bias + slope * logit)``.
+        bias: see ``slope``.
         candidates: at most this many points per picture enter the suppression.
         limit: at most this many boxes per picture come out.
     """
     output = output.detach().float()
-    scores = output[..., 0].sigmoid()
+    scores = (output[..., 0] * slope + bias).sigmoid()
     rows = torch.cat([predicted_boxes(points, output), predicted_angles(output)[..., None]], -1)
     top = scores.topk(min(candidates, scores.shape[1]), dim=1)
     chosen = torch.gather(rows, 1, top.indices[..., None].expand(-1, -1, 5)).cpu().numpy()

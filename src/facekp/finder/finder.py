@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -40,6 +41,9 @@ class FinderConfig:
         batch_size: pictures per pass of the network.
         turns: the finder also looks at copies turned clockwise by so many degrees, and merges what it finds; for
             weights that know only upright faces.  Each copy costs as much as the picture.
+        slope: a score is ``sigmoid(bias + slope * logit)`` of the network's logit: the probability that there is a face
+            (Platt, 1999), fitted to validation pictures by training.
+        bias: see ``slope``.
     """
 
     side: int = 384
@@ -52,6 +56,8 @@ class FinderConfig:
     nms_iou: float = 0.4
     batch_size: int = 16
     turns: tuple[float, ...] = ()
+    slope: float = 1.0
+    bias: float = 0.0
 
     def __post_init__(self) -> None:
         self.turns = tuple(self.turns)
@@ -59,6 +65,8 @@ class FinderConfig:
             raise ArgumentError(f"finder: side, margin, max_zoom or batch_size do not make sense: {asdict(self)}")
         if not 0 < self.nms_iou <= 1 or not 0 <= self.min_score <= 1 or self.std <= 0:
             raise ArgumentError(f"finder: min_score and nms_iou must lie in [0, 1] and std be positive: {asdict(self)}")
+        if not self.slope > 0 or not math.isfinite(self.slope + self.bias):
+            raise ArgumentError(f"finder: slope must be positive, slope and bias be finite: {asdict(self)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, ready for JSON."""
@@ -170,7 +178,15 @@ class FaceFinder:
         warped = [geometry.warp(image, view.matrix, size, border=self.config.fill) for image, view in jobs]
         inputs = self.normalize(torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).to(self.device))
         points = grid(size, STRIDES, self.device)
-        return decode(self.network(inputs), points, min_score=threshold, nms_iou=self.config.nms_iou)
+        config = self.config
+        return decode(
+            self.network(inputs),
+            points,
+            min_score=threshold,
+            nms_iou=config.nms_iou,
+            slope=config.slope,
+            bias=config.bias,
+        )
 
     def normalize(self, images: Tensor) -> Tensor:
         """uint8 ``(N, 3, H, W)`` RGB → the float that the network sees."""

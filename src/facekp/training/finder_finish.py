@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from .. import geometry, hub
+from ..decoders import calibration
 from ..finder import Detections, FaceFinder, FinderConfig, create
-from ..metrics import detection
+from ..metrics import detection, expected_calibration_error
 from ..sample import Frame
 from ..transforms.frames import without_faces
 from ..transforms.turned import turned
@@ -22,9 +25,11 @@ from .finder_recipe import FinderRecipe
 __all__ = ["TURNS", "Turn", "choose_threshold", "look_turned", "measure", "save", "summary", "turned_summary"]
 
 log = logging.getLogger(__name__)
+Array = npt.NDArray[Any]
 
 TURNS = tuple(30.0 * i for i in range(12))  #: degrees clockwise by which validation frames are turned
 _LOWEST = 0.05  # detections that score less are never looked at
+_FLAT = 0.05  # the least slope: scores must not fall where the network's rise
 _IOU, _OFF = 0.5, 15.0  # a face is found at this IoU (boxes turned back); degrees from which an angle is called wrong
 
 
@@ -135,7 +140,7 @@ def choose_threshold(
 def save(
     network: nn.Module, config: FinderConfig, recipe: FinderRecipe, frames: Sequence[Frame], folder: Path
 ) -> dict[str, Any]:
-    """Measure the network as it ships (filters in half precision), choose its threshold, write both files.
+    """Calibrate and measure the network as it ships (filters in half precision), choose its threshold, write files.
 
     Returns:
         What ``config.json`` says.
@@ -144,13 +149,17 @@ def save(
     finder.network.load_state_dict(_rounded(network))
     matches = measure(finder, frames)
     empty = measure(finder, [without_faces(frame) for frame in frames])
-    threshold = choose_threshold(matches, empty, recipe.false_alarms)
     turns = [_turned_frames(finder, frames, angle) for angle in TURNS]
+    slope, bias, gap = _calibration(matches, empty)
+    matches, empty = (_calibrated(part, slope, bias) for part in (matches, empty))
+    turns = [[t._replace(score=float(_probability(t.score, slope, bias))) for t in bin_] for bin_ in turns]
+    threshold = choose_threshold(matches, empty, recipe.false_alarms)
     total = {**summary(matches, threshold), **turned_summary([t for bin_ in turns for t in bin_], threshold)}
     numbers: dict[str, Any] = {k: round(v, 4) for k, v in total.items()}
     bins = [turned_summary(one, threshold)["turned_recall"] for one in turns]
     numbers["turned_recall_by_30_degrees"] = [round(v, 4) for v in bins]
     alarms = sum(int((m.scores >= threshold).sum()) for m in empty) / max(1, len(empty))
+    used = replace(config, slope=slope, bias=bias, min_score=threshold)
     shipped = {
         "type": "finder",
         "name": recipe.name,
@@ -158,12 +167,69 @@ def save(
         "training_data": _training_data(recipe),
         "box": "the tight extent of the 68 points in the frame in which the face is level",
         "network": dict(recipe.network),
-        "finder": {**config.to_dict(), "min_score": threshold},
-        "metrics": {"frames": len(frames), **numbers, "false_without_faces": round(alarms, 4)},
+        "finder": used.to_dict(),
+        "metrics": {
+            "frames": len(frames),
+            **numbers,
+            "false_without_faces": round(alarms, 4),
+            "calibration_error": round(gap, 4),
+        },
     }
     log.info("%s: threshold %.2f, %s", recipe.name, threshold, shipped["metrics"])
     hub.save(folder, finder.network, shipped)
     return shipped
+
+
+def _calibration(matches: Sequence[detection.Match], empty: Sequence[detection.Match]) -> tuple[float, float, float]:
+    """Slope and bias that make scores probabilities, and how wrong those are on frames that did not fit them.
+
+    Half of the pairs of a frame and the same frame without its faces are fitted for each check of the other half.
+    Where there is nothing to tell apart, scores stay as they are, and the error is NaN.
+    """
+    pairs = list(zip(matches, empty, strict=True))
+    everything = _scored(pairs)
+    if not 0 < everything[1].sum() < len(everything[1]):
+        return 1.0, 0.0, float("nan")
+    gaps = []
+    for part, other in ((pairs[::2], pairs[1::2]), (pairs[1::2], pairs[::2])):
+        (scores, right), (fitted, true) = _scored(other), _scored(part)
+        if 0 < true.sum() < len(true) and len(right):
+            gaps.append(expected_calibration_error(_probability(scores, *_fit(fitted, true)), right))
+    slope, bias = _fit(*everything)
+    return slope, bias, float(np.mean(gaps)) if gaps else float("nan")
+
+
+def _scored(pairs: Sequence[tuple[detection.Match, detection.Match]]) -> tuple[Array, Array]:
+    matches = [m for pair in pairs for m in pair]
+    nothing: Array = np.zeros(0)
+    return (
+        np.concatenate([nothing, *(m.scores for m in matches)]),
+        np.concatenate([nothing.astype(bool), *(m.correct for m in matches)]),
+    )
+
+
+def _fit(scores: Array, right: Array) -> tuple[float, float]:
+    found = calibration.fit(torch.from_numpy(_logit(scores))[:, None], torch.from_numpy(right)[:, None])
+    return max(float(found["slope"]), _FLAT), float(found["bias"][0])
+
+
+def _logit(scores: Array) -> Array:
+    inside = np.clip(scores, 1e-6, 1 - 1e-6)
+    out: Array = np.log(inside) - np.log1p(-inside)
+    return out
+
+
+def _probability(scores: Array | float, slope: float, bias: float) -> Array:
+    """Calibrated scores; 0, which says that nothing was found, stays 0."""
+    raw = np.asarray(scores, np.float64)
+    return np.where(raw > 0, 1 / (1 + np.exp(-(slope * _logit(raw) + bias))), 0.0)
+
+
+def _calibrated(matches: Sequence[detection.Match], slope: float, bias: float) -> list[detection.Match]:
+    return [
+        m._replace(scores=_probability(m.scores, slope, bias), found=_probability(m.found, slope, bias))
+        for m in matches
+    ]
 
 
 def _turned_frames(finder: FaceFinder, frames: Sequence[Frame], angle: float, batch: int = 16) -> list[Turn]:
