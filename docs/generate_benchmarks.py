@@ -100,6 +100,9 @@ def finder() -> str:
 def _finder_report(r: dict[str, Any], name: str) -> list[str]:
     whole, cost, machine, peers = r["end_to_end"], r["cost"], r["environment"], r["peers"]
     titles = [f"{peer['name']} {peer['version']}, located" for peer in peers]
+    if peers and r["peer_faces"] < r["asked"]:
+        titles = [f"{title} of {r['peer_faces']}" for title in ["facekp, located", *titles]]
+        peers = [{"name": "facekp"}, *peers]
     lines = [
         f"### {r['data']}",
         "",
@@ -115,6 +118,7 @@ def _finder_report(r: dict[str, Any], name: str) -> list[str]:
         lines.append("| " + " | ".join(cells) + " |")
     alarms = [f"{a['alarms']} in {a['pictures']} pictures ({kind})" for kind, a in r["false_alarms"].items()]
     times = [f"finding {cost['finder_ms']:g} ms, with keypoints {cost['detector_ms']:g} ms"]
+    peers = r["peers"]
     times += [f"{peer['name']} ({peer['what']}) {cost[peer['name'] + '_ms']:g} ms" for peer in peers]
     size = "" if cost["finder_kilobytes"] is None else f" The finder's weights take {cost['finder_kilobytes']:g} kB."
     memory = "" if cost["memory_mib"] is None else f" Loading and one frame take {cost['memory_mib']:g} MiB of memory."

@@ -12,7 +12,7 @@ import pytest
 
 from facekp import benchmark, cli, geometry, schema
 from facekp.benchmark import conditions
-from facekp.benchmark.finder import _end_to_end, _located
+from facekp.benchmark.finder import _end_to_end, _located, _spread
 from facekp.benchmark.peers import Peer
 from facekp.benchmark.textures import textures
 from facekp.errors import ArgumentError, MissingExtraError
@@ -158,7 +158,7 @@ def test_a_whole_run(monkeypatch: pytest.MonkeyPatch, peer: str) -> None:
     rows = result["conditions"]
     assert [rows[name]["found"] for name in few] == [3, 0, 3]
     assert [rows[name]["of_first"] for name in few] == [1, 0, 1]
-    assert rows["as it is"]["located_by_peers"] == {"peer": 3}
+    assert rows["as it is"]["located_by_peers"] == {"facekp": 3, "peer": 3}
     apart = points()[45, 0] - points()[36, 0]
     expected = round(0.5 * 2**0.5 / float(apart), 5)
     assert result["end_to_end"] == {"lost": 0, "nme": expected, "nme_labelled": expected, "relative": 0.0}
@@ -168,6 +168,26 @@ def test_a_whole_run(monkeypatch: pytest.MonkeyPatch, peer: str) -> None:
     text = benchmark.finder_table(result)
     assert "turned 90" in text
     assert "peer" in text
+
+
+def test_slow_peers_see_some_of_the_pictures(monkeypatch: pytest.MonkeyPatch, peer: str) -> None:
+    monkeypatch.setattr("facekp.benchmark.cost._memory", lambda: None)
+    samples = [Sample(points(), IBUG, pixels=picture()) for _ in range(5)]
+    few = {"as it is": benchmark.CONDITIONS["as it is"]}
+    result = benchmark.finder(
+        Knows(),  # type: ignore[arg-type]
+        samples,
+        conditions=few,
+        pictures=False,
+        peers=[peer],
+        peer_faces=2,
+    )
+    assert result["peer_faces"] == 2
+    assert result["conditions"]["as it is"]["located"] == 5
+    assert result["conditions"]["as it is"]["located_by_peers"] == {"facekp": 2, "peer": 2}
+    assert "located by facekp, peer: in 2 of the pictures" in benchmark.finder_table(result)
+    assert _spread(5, 2) == {0, 2}
+    assert _spread(5, None) == _spread(5, 9) == set(range(5))
 
 
 def test_wrong_arguments() -> None:

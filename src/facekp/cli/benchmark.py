@@ -45,6 +45,9 @@ def finder(
             metavar="COMMAND", help="Another finder to measure, such as those in benchmarks/peers; repeatable."
         ),
     ] = None,
+    peer_faces: Annotated[
+        int | None, typer.Option(min=1, help="Give the peers only so many of the pictures, evenly spread.")
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; unless told, torch's own number.")] = None,
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report as JSON.")] = None,
 ) -> None:
@@ -61,7 +64,9 @@ def finder(
     options: dict[str, Any] = {} if refine else {"refine": False}
     if turns is not None:
         options["turns"] = _degrees(turns)
-    result = benchmark.finder(detector, samples, frames=frames, peers=peer or (), name=name, **options)
+    result = benchmark.finder(
+        detector, samples, frames=frames, peers=peer or (), peer_faces=peer_faces, name=name, **options
+    )
     if output is not None:
         write_text(as_json(result), str(output), "--output")
     typer.echo(benchmark.finder_table(result))
