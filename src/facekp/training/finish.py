@@ -27,7 +27,10 @@ __all__ = ["save"]
 log = logging.getLogger(__name__)
 
 RIGHT = 0.05  # what a score promises: an error under this share of the normaliser
-SAID = {"epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"}
+SAID: dict[str, Any] = {
+    **dict.fromkeys(("epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"), True),
+    "data": {"doubled"},
+}
 JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
 
 
