@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -359,6 +360,65 @@ def test_a_crop_that_was_off_is_made_again() -> None:
     assert detector.network.batches == [0, 1, 1, 1, 1, 1]
 
 
+def unsure(detector: Detector, angle: float) -> list[float]:
+    """Let a detector see the face only in crops turned by less than 50 degrees from ``angle``; returns their angles."""
+    seen: list[float] = []
+    predict = detector.predict
+
+    def looked(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points, scores = predict(crops)
+        for i, crop in enumerate(crops.astype(float)):
+            along = crop[16, 20, :2] - crop[16, 12, :2]  # the crop's row, in the picture
+            seen.append(float(np.degrees(np.arctan2(along[1], along[0]))))
+            right = abs((seen[-1] - angle + 180) % 360 - 180) < 50
+            scores[i] = 0.8 if right else 0.2
+            if not right:  # a face that seems to be level, and as large as the box
+                points[i] = schema.get("ibug68").mean_shape * (32 / detector.crop_scale) + 15.5
+        return points, scores
+
+    detector.predict = looked  # type: ignore[method-assign]
+    detector.codec.rates = True  # type: ignore[misc]  # of this object only
+    return seen
+
+
+@pytest.mark.parametrize("angle", [90.0, 180.0, -90.0, 130.0])
+def test_a_face_that_is_not_believed_is_looked_at_turned_by_quarters(angle: float) -> None:
+    """The finder takes it for upright; of the four crops that with the best points is taken, and levelled."""
+    detector = seer(face_at(angle), [tight(43)])
+    seen = unsure(detector, angle)
+    (face,) = detector(RAMP)
+    np.testing.assert_allclose(face.keypoints, face_at(angle), atol=1.0)
+    np.testing.assert_allclose(face.box, upright(np.array(tight()), angle), atol=2)
+    assert face.scores.mean() == pytest.approx(0.8)
+    assert len(seen) == 4 + (angle == 130)  # 40 degrees are left then
+    np.testing.assert_allclose((np.array(seen[:4]) + 1) % 360 // 90, [0, 1, 2, 3])
+    seen.clear()
+    (face,) = detector(RAMP, refine=Refinement(min_score=0))
+    assert len(seen) == 1
+    assert face.scores.mean() == pytest.approx(0.2)
+    (given,) = detector(RAMP, boxes=[tight(43)])
+    np.testing.assert_allclose(given.keypoints, face_at(angle), atol=1.0)
+    np.testing.assert_allclose(given.box, tight(43), atol=1e-4)
+
+
+def test_where_no_quarter_turn_is_better_the_first_look_stays() -> None:
+    detector = seer(face_at(0), [tight()] * 3)
+    seen = unsure(detector, math.nan)  # in no crop
+    pictures = detector([RAMP] * 4, batch_size=3)
+    assert len(seen) == 4 * 3 * 4
+    for face in (face for faces in pictures for face in faces):
+        np.testing.assert_allclose(face.keypoints, face_at(0), atol=0.5)
+        np.testing.assert_allclose(face.box, tight(), atol=1e-4)
+
+
+def test_regression_cannot_doubt() -> None:
+    """Its scores are the same whatever it sees: three more looks would tell nothing."""
+    detector = seer(face_at(0), [tight()])
+    detector.codec.calibration = {"slope": 0.0, "bias": [-5.0]}
+    detector(RAMP)
+    assert detector.network.batches == [0, 1]
+
+
 def test_only_the_faces_that_need_it_are_looked_at_again() -> None:
     face = face_at(0)
     good, off = tight(), [60 - 34, 60 - 34, 60 + 34, 60 + 34]
@@ -374,7 +434,7 @@ def test_only_the_faces_that_need_it_are_looked_at_again() -> None:
     assert sum(detector.network.batches) == 3
 
 
-@pytest.mark.parametrize("wrong", [{"min_iou": 1.5}, {"max_angle": -1}])
+@pytest.mark.parametrize("wrong", [{"min_iou": 1.5}, {"max_angle": -1}, {"min_score": 2}])
 def test_a_wrong_refinement(wrong: dict[str, float]) -> None:
     with pytest.raises(ArgumentError, match="refine"):
         Refinement(**wrong)

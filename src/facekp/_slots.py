@@ -16,7 +16,19 @@ from ._refine import Refinement
 from .errors import ArgumentError, ImageError
 from .face import Face
 
-__all__ = ["CHUNK_PIXELS", "Crop", "Options", "Picture", "Slot", "choice", "chunks", "given_slot", "ordered", "pairs"]
+__all__ = [
+    "CHUNK_PIXELS",
+    "Crop",
+    "Look",
+    "Options",
+    "Picture",
+    "Slot",
+    "choice",
+    "chunks",
+    "given_slot",
+    "ordered",
+    "pairs",
+]
 
 Array = npt.NDArray[Any]
 
@@ -34,13 +46,38 @@ class Crop:
         index: of the face in its slot.
         pixels: ``(H, W, 3)`` uint8.
         to_picture: from crop to picture pixels.
-        again: this is the second look at the face.
+        box: ``(4,)`` where it was cut out, turned back about its centre.
+        angle: by how many degrees the crop is turned clockwise.
+        kind: the first look at the face, or a later one.
     """
 
     index: int
     pixels: Array
     to_picture: Array
-    again: bool = False
+    box: Array
+    angle: float
+    kind: int
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen in a crop.
+
+    Attributes:
+        box: the crop's.
+        angle: the crop's.
+        keypoints: ``(K, 2)`` in the picture.
+        scores: ``(K,)``.
+    """
+
+    box: Array
+    angle: float
+    keypoints: Array
+    scores: Array
+
+    @property
+    def score(self) -> float:
+        return float(self.scores.mean())
 
 
 @dataclass(slots=True)
@@ -54,6 +91,7 @@ class Slot:
         given: the boxes are the caller's.
         image: the picture, as long as a face of it may be cut out again.
         crops: those that wait for the network.
+        looks: at faces that are looked at turned by quarters, until all of them are there.
         faces: one for each box, as far as they are known.
         error: why there are none.
     """
@@ -64,6 +102,7 @@ class Slot:
     given: bool = False
     image: Array | None = None
     crops: deque[Crop] = field(default_factory=deque)
+    looks: dict[int, list[Look]] = field(default_factory=dict)
     faces: list[Face | None] = field(default_factory=list)
     error: ImageError | None = None
 

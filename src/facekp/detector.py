@@ -17,11 +17,11 @@ from . import decoders, geometry, hub
 from . import finder as finders
 from . import schema as schemas
 from ._loading import load_finder, network_of, pick_device
+from ._looks import Looker
 from ._refine import Refinement, upright
-from ._slots import CHUNK_PIXELS, Crop, Options, Picture, Slot, choice, chunks, given_slot, ordered
+from ._slots import CHUNK_PIXELS, Crop, Look, Options, Picture, Slot, choice, chunks, given_slot, ordered
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
-from .pose import levelled
 from .preprocessing import equalised, network_input
 from .schema import KeypointSchema
 
@@ -65,6 +65,7 @@ class Detector:
             self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
+        self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec)
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.finder = face_finder.to(self.device) if face_finder is not None else None
 
@@ -159,7 +160,8 @@ class Detector:
             order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
                 given boxes keep their order.
             refine: cut a face out and look at it once more where its points show that the box was off or the face
-                tilted: True, False, or a :class:`Refinement` that says what is off.  Never done with ``boxes="full"``,
+                tilted, and turned by quarters where they are not believed: True, False, or a :class:`Refinement` that
+                says when.  Never done with ``boxes="full"``,
                 nor by a model whose points do not span the face.
             finder_side: the long side to which the finder scales pictures; larger finds smaller faces.
             tile: for crowds: the finder also looks at full resolution at overlapping squares of so many pixels.
@@ -207,17 +209,12 @@ class Detector:
                 continue
             slot = next(found) if picture.boxes is None else given_slot(picture.boxes, picture.image, options)
             whole = isinstance(picture.boxes, str) or self.crop_box == "full"
-            scale = 1.0 if whole else self.crop_scale
             for i, (box, angle) in enumerate(zip(slot.boxes, slot.angles, strict=True)):
-                slot.crops.append(self._crop(picture.image, i, box, float(angle), scale))
+                slot.crops.append(self._looker.crop(picture.image, i, box, float(angle), full=whole))
             if not whole and self.schema.spans_face and options.refinement and slot.crops:
                 slot.image = picture.image
             slots.append(slot)
         return slots
-
-    def _crop(self, image: Array, index: int, box: Array, angle: float, scale: float, *, again: bool = False) -> Crop:
-        matrix = geometry.crop_matrix(box, self.crop_size, scale, angle)
-        return Crop(index, geometry.warp(image, matrix, self.crop_size), geometry.invert(matrix), again)
 
     def _find(self, pictures: Sequence[Array], options: Options) -> list[Slot]:
         if not pictures:
@@ -238,27 +235,14 @@ class Detector:
                 taken.append((slot, slot.crops.popleft()))
         points, scores = self.predict(np.stack([crop.pixels for _, crop in taken]))
         for (slot, crop), p, s in zip(taken, points, scores, strict=True):
-            keypoints = geometry.apply(crop.to_picture, p)
-            if not self._again(slot, crop, keypoints, options):
+            seen = Look(crop.box, crop.angle, geometry.apply(crop.to_picture, p), s)
+            look = self._looker.settle(slot, crop, seen, options.refinement)
+            if look is not None:
                 i = crop.index
-                box = upright(slot.boxes[i], float(slot.angles[i]))
-                slot.faces[i] = Face(keypoints, s, box, float(slot.scores[i]), self.schema)
+                box = slot.boxes[i] if slot.given else upright(look.box, look.angle)
+                slot.faces[i] = Face(look.keypoints, look.scores, box, float(slot.scores[i]), self.schema)
             if slot.done:
                 slot.image = None
-
-    def _again(self, slot: Slot, crop: Crop, keypoints: Array, options: Options) -> bool:
-        """Cut a face out once more where its points say that the crop was off; returns whether that was done."""
-        rule = options.refinement
-        if rule is None or slot.image is None or crop.again:
-            return False
-        seen = levelled(keypoints, self.schema)
-        i = crop.index
-        if seen is None or not rule.off(slot.boxes[i], float(slot.angles[i]), *seen):
-            return False
-        slot.crops.append(self._crop(slot.image, i, *seen, self.crop_scale, again=True))
-        if not slot.given:
-            slot.boxes[i], slot.angles[i] = seen
-        return True
 
     @torch.inference_mode()
     def predict(self, crops: Array) -> tuple[Array, Array]:

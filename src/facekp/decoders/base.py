@@ -38,6 +38,8 @@ class Codec(ABC):
     name: str = ""
     #: Whether the constructor wants the schema's ``mean_shape``, which training then gives it.
     uses_mean_shape: bool = False
+    #: Whether scores tell one output from another; where not, a point always has the same.
+    rates: bool = True
 
     def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
         self.input_size = self.size(input_size, "input_size")

@@ -37,6 +37,7 @@ class Regression(Codec):
 
     output = "vector"
     name = "regression"
+    rates = False
 
     def __init__(
         self,
