@@ -31,9 +31,8 @@ def accuracy() -> str:
         "NME is the mean error over the distance of the outer eye corners. With *labelled* boxes a face is cut out by "
         "the extent of its labelled points. With *finder* boxes the whole picture is given to the finder, and of its "
         "faces the one of highest IoU with the labelled box counts; a face that is missed, or whose NME is 15 % or "
-        "more, counts 15 %. These numbers are of one look at each face: `facekp.Detector` has learned since to cut a "
-        "badly cut face out again, which is on for the finder's boxes, and the test set was not run a second time for "
-        "it. The interval is a 95 % bootstrap over faces. *Calibration* is the expected calibration error of the "
+        "more, counts 15 %. A face that the finder's box cuts out badly is looked at again, as `facekp.Detector` does. "
+        "The interval is a 95 % bootstrap over faces. *Calibration* is the expected calibration error of the "
         "points' scores over ten bins of equal count.",
         "",
         "| model | boxes | NME | 95 % interval | median | over 8 % | AUC@8 % | found | calibration |",

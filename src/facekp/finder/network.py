@@ -23,11 +23,13 @@ __all__ = ["DEFAULT_SPEC", "STRIDES", "FinderNetwork", "create"]
 STRIDES = (8, 16, 32)
 DEFAULT_SPEC: dict[str, Any] = {
     "type": "pyramid",
-    "stem": 32,
-    "channels": [48, 64, 96],
-    "depths": [2, 3, 3],
+    "stem": 24,
+    "channels": [32, 80, 160],
+    "depths": [2, 4, 4],
     "neck": 48,
     "head": 1,
+    "light": True,
+    "angle": True,
 }
 _OPTIONAL = ("light", "angle")
 _PRIOR = 0.01  # the share of points that hold a face before anything is learnt: keeps the first steps calm
@@ -181,7 +183,7 @@ def create(spec: Mapping[str, Any] | None = None) -> FinderNetwork:
     kind = spec.pop("type", "pyramid")
     if kind != "pyramid":
         raise ArgumentError(f"unknown finder network {kind!r}; choose one of: pyramid")
-    expected = set(DEFAULT_SPEC) - {"type"}
+    expected = set(DEFAULT_SPEC) - {"type", *_OPTIONAL}
     if set(spec) - set(_OPTIONAL) != expected:
         optional = ", ".join(sorted(_OPTIONAL))
         raise ArgumentError(
