@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from facekp import hub, models
+from facekp import finder, hub, models
 from facekp.errors import HubError
 
 SPEC = {"name": "resnet", "points": 5, "head": "regression", "head_width": 4}
@@ -111,16 +113,32 @@ def test_a_folder_without_config_says_what_is_expected(tmp_path: Path) -> None:
     [
         ({"name": "alexnet"}, "unknown network 'alexnet'; choose one of: .*resnet"),
         ({**SPEC, "wings": 2}, "wings"),
-        ({**SPEC, "points": 6}, "does not fit"),
-        ({**SPEC, "head_width": 10_000_000_000}, "does not fit"),  # refused without allocating 20 TB
+        ({**SPEC, "head_width": 10_000_000_000}, "nothing was allocated"),  # 20 TB
+        (
+            {"name": "unet", "points": 5, "channels": [16384] * 4},
+            "nothing was allocated",
+        ),  # 10 milliard numbers
+        ({**SPEC, "pretrained": True}, "pretrained asks for other weights"),
         ({}, "no name"),
     ],
 )
-def test_a_network_that_does_not_fit_is_refused(folder: Path, network: dict[str, object], message: str) -> None:
+def test_a_network_that_cannot_be_is_refused(folder: Path, network: dict[str, object], message: str) -> None:
     edit(folder, network=network)
-    bundle = hub.load(folder, kind="keypoints")
     with pytest.raises(HubError, match=message):
+        hub.load(folder, kind="keypoints")
+
+
+def test_a_network_that_does_not_fit_is_refused(folder: Path) -> None:
+    edit(folder, network={**SPEC, "points": 6})
+    bundle = hub.load(folder, kind="keypoints")
+    with pytest.raises(HubError, match="does not fit"):
         hub.network_of(lambda: models.from_config(bundle.config["network"]), bundle)
+
+
+def test_an_absurd_network_of_somebodys_own_is_refused_too(folder: Path) -> None:
+    bundle = hub.load(folder, kind="keypoints")
+    with pytest.raises(HubError, match="nothing was allocated"):
+        hub.network_of(lambda: nn.Sequential(*(nn.Linear(100_000, 100_000) for _ in range(9))), bundle)
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "a/b/c"])
@@ -133,7 +151,7 @@ def test_offline_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(HubError, match="facekp/never-was: not in the package .* not a folder, and the Hub gave"):
+    with pytest.raises(HubError, match=r"facekp/never-was@main: not loaded\. Tried .*HF_HUB_OFFLINE is set"):
         hub.load("never-was", kind="keypoints", cache_dir=tmp_path)
 
 
@@ -154,6 +172,53 @@ def test_every_bundled_model_is_whole() -> None:
             points, scores = codec.decode(network(torch.zeros(1, 3, *config["crop"]["size"])))
             assert points.shape == (1, len(schema.get(config["schema"])), 2)
             assert len(codec.calibration["bias"]) == points.shape[1] == scores.shape[1]
+
+
+def test_every_bundled_file_is_on_record() -> None:
+    """After a change that is meant:  cd src/facekp/weights && sha256sum */* > ../weights.sha256"""
+    there = {
+        name: {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+        for name, folder in hub.bundled().items()
+    }
+    assert hub.shipped() == there, test_every_bundled_file_is_on_record.__doc__
+
+
+@pytest.mark.parametrize("file", [hub.CONFIG, hub.WEIGHTS])
+def test_a_bundled_file_that_is_not_the_recorded_one_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+    monkeypatch.setattr(hub, "bundled", lambda: {"tiny": folder})
+    monkeypatch.setattr(hub, "shipped", lambda: {"tiny": sums})
+    assert hub.load("tiny", kind="keypoints").origin == "tiny"
+    monkeypatch.setattr(hub, "shipped", lambda: {"tiny": sums | {file: "0" * 64}})
+    with pytest.raises(HubError, match=rf"tiny: {file} is not the one .* on record.*the package is damaged: reinstall"):
+        hub.load("tiny", kind="keypoints")
+
+
+def test_what_is_pushed_is_on_record() -> None:
+    for name, pin in hub.pushed().items():
+        assert re.fullmatch(r"[0-9a-f]{40}", pin["revision"]), name
+        assert {hub.CONFIG, hub.WEIGHTS} <= set(pin["files"])
+
+
+def test_a_bundled_model_is_saved_as_it_came(tmp_path: Path) -> None:
+    if "finder" not in hub.bundled():
+        pytest.skip("no finder in the package")
+    bundle = hub.load("finder", kind="finder")
+    network = hub.network_of(lambda: finder.create(bundle.config["network"]), bundle)
+    hub.save(tmp_path, network, bundle.config, half=None)
+    folder = hub.bundled()["finder"]
+    for file in (hub.CONFIG, hub.WEIGHTS):
+        assert (tmp_path / file).read_bytes() == (folder / file).read_bytes()
+
+
+def test_weights_that_half_precision_would_change_stay_whole(tmp_path: Path) -> None:
+    network = nn.Linear(2, 2)
+    hub.save(tmp_path, network, CONFIG, half=None)
+    from safetensors.torch import load_file
+
+    assert torch.equal(load_file(tmp_path / hub.WEIGHTS)["weight"], network.weight)
 
 
 def test_the_package_stays_under_30_mb() -> None:

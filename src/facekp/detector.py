@@ -83,7 +83,8 @@ class Detector:
         """Load a model.
 
         Args:
-            name: a name of :func:`facekp.list_models`, a folder that training wrote, or ``"org/repo"`` on the Hub.
+            name: a name of :func:`facekp.list_models`, a folder that training wrote, or ``"org/repo"`` or
+                ``"org/repo@revision"`` on the Hub.
             device: ``"auto"`` (CUDA, then MPS, then CPU), or any name that torch knows.
             finder: which face finder: a name or folder; ``"yunet"``, ``"yunet:FILE"`` or an ONNX file for OpenCV's
                 YuNet (:class:`facekp.finder.YuNet`); a function of a picture that gives boxes
@@ -104,6 +105,33 @@ class Detector:
         full = bundle.config.get("crop", {}).get("box") == "full"
         face_finder = None if finder is None or full else load_finder(finder, cache_dir)
         return cls(built, bundle.config, face_finder=face_finder, device=chosen)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model into a folder, which :meth:`from_pretrained` takes; the finder is a model of its own.
+
+        Args:
+            folder: made where it is missing; gets ``config.json``, ``model.safetensors`` and a model card.
+
+        Raises:
+            HubError: it cannot be written.
+        """
+        hub.save(folder, self.network, self.config, half=None)
+
+    def push_to_hub(self, repo: str, **options: Any) -> hub.Pushed:
+        """Push the model to the Hub with a model card.
+
+        Args:
+            repo: ``"org/name"``; made where it is missing.
+            options: ``private``, ``revision``, ``message``, ``token`` and ``dry_run`` of :func:`facekp.hub.push`.
+
+        Returns:
+            The commit and the SHA-256 of each file, which together pin the model.
+
+        Raises:
+            ArgumentError: the repository's name cannot be one.
+            HubError: the Hub refused, or cannot be reached; it says what had been done by then.
+        """
+        return hub.push_network(self.network, self.config, repo, **options)
 
     @overload
     def __call__(self, images: list[Any] | tuple[Any, ...], **options: Any) -> list[list[Face] | ImageError]: ...

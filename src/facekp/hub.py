@@ -1,17 +1,21 @@
 """Models on disk and on the Hugging Face Hub: a folder with ``config.json`` and ``model.safetensors``.
 
 A name is looked for as a local folder, then among the weights inside the
-package, then in the Hugging Face cache and on the Hub.  Nothing is unpickled
-and no code is loaded; everything that a model needs travels in its config.
+package, then in the Hugging Face cache, then on the Hub, as ``facekp/NAME`` or
+``org/repo[@revision]``.  huggingface_hub downloads, so its settings hold:
+``HF_HOME``, ``HF_HUB_OFFLINE``, ``HF_ENDPOINT``, ``HF_TOKEN``.  Nothing is
+unpickled and no code is loaded; everything that a model needs travels in its
+config, which is judged before its weights are asked for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +25,31 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
+from . import _hubcard, _hubcheck, _hubfind, _hublist, _hubpush
+from ._hubcheck import FORMAT
+from ._hubfind import CONFIG, WEIGHTS, Source
+from ._hublist import Entry
+from ._hubpush import Pushed
 from ._version import __version__
 from .errors import FacekpError, HubError
 
-__all__ = ["FORMAT", "Bundle", "bundled", "load", "network_of", "read_config", "save", "write_config"]
-
-FORMAT = 1
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-ORGANISATION = "facekp"
+__all__ = [
+    "FORMAT",
+    "Bundle",
+    "Entry",
+    "Pushed",
+    "available",
+    "bundled",
+    "load",
+    "network_of",
+    "push",
+    "push_network",
+    "pushed",
+    "read_config",
+    "save",
+    "shipped",
+    "write_config",
+]
 
 
 @dataclass(slots=True)
@@ -38,7 +59,7 @@ class Bundle:
     Attributes:
         config: what ``config.json`` says.
         state: tensors by name, float32.
-        origin: where they came from: a folder, or ``org/repo@revision``.
+        origin: where they came from: a folder, a name of the package, or ``org/repo@commit``.
     """
 
     config: dict[str, Any]
@@ -48,57 +69,67 @@ class Bundle:
 
 def bundled(kind: str | None = None) -> dict[str, Path]:
     """Models inside the package, all or those of one kind: name → folder."""
-    folder = Path(str(resources.files("facekp") / "weights"))
+    folder = _hublist.inside("weights")
     found = sorted(folder.glob(f"*/{CONFIG}"))
     return {p.parent.name: p.parent for p in found if kind is None or read_config(p).get("type") == kind}
+
+
+def shipped() -> dict[str, dict[str, str]]:
+    """The SHA-256 of every file of every model inside the package, as recorded: name → file → hexadecimal."""
+    return _hublist.read_shipped()
+
+
+def pushed() -> dict[str, dict[str, Any]]:
+    """What facekp has pushed to the Hub: name → ``revision`` (a commit), ``files`` (their SHA-256), and its entry."""
+    return _hublist.read_pushed()
+
+
+def available() -> list[Entry]:
+    """The models that facekp knows by name, and where each would come from."""
+    inside = bundled()
+    entries = [_hublist.entry_of(name, read_config(folder / CONFIG), folder) for name, folder in inside.items()]
+    return entries + [_hublist.entry_of_pin(name, pin) for name, pin in pushed().items() if name not in inside]
 
 
 def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir: str | Path | None = None) -> Bundle:
     """Find a model, read it, and check it.
 
     Args:
-        name: a folder, a name of :func:`bundled`, or ``"org/repo"`` on the Hub.
+        name: a folder, a name of :func:`available`, or ``"org/repo"`` or ``"org/repo@revision"`` on the Hub.
         kind: what it must be: ``"keypoints"`` or ``"finder"``.
-        revision: branch, tag or commit on the Hub.
+        revision: branch, tag or commit on the Hub.  A branch or tag is asked for anew; without a revision, what
+            the cache has is taken as it is, so that a model does not change by itself.
         cache_dir: the Hub's cache; default is Hugging Face's own.
 
     Raises:
-        HubError: not found, damaged, of another kind, or from a newer facekp; it says what was tried.
+        HubError: not found, damaged, changed, of another kind, from a newer facekp, or asking for what facekp does not
+            have; it says what was tried, from where, and what to do offline.
     """
-    folder, origin = _resolve(str(name), revision, cache_dir, list(bundled(kind)))
-    config = read_config(folder / CONFIG)
-    if config.get("type") != kind:
-        raise HubError(f"{origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed")
-    return Bundle(config, _read_weights(folder / WEIGHTS, config), origin)
+    source = _hubfind.find(str(name), revision, cache_dir, inside=bundled(), shipped=shipped(), pushed=pushed())
+    with _explained(source):
+        data = _bytes(source.file(CONFIG), source)
+        config = _hubcheck.parse(data, source.file(CONFIG))
+        if config.get("type") != kind:
+            raise HubError(
+                f"{source.origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed"
+            )
+        try:
+            _hubcheck.check(config)
+        except HubError as error:
+            raise HubError(f"{source.origin}: {CONFIG}: {error}") from None
+        return Bundle(config, _read_weights(source, config), source.origin)
 
 
-def _resolve(name: str, revision: str | None, cache_dir: str | Path | None, choices: Sequence[str]) -> tuple[Path, str]:
-    folder, inside = Path(name), bundled()
-    if (folder / CONFIG).is_file():
-        return folder, str(folder)
-    if name in inside and revision is None:
-        return inside[name], name
-    if folder.is_dir():
-        raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
-    repo = name if "/" in name else f"{ORGANISATION}/{name}"
-    if repo.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise HubError(f"{name}: no such folder; give a folder, org/repo, or one of: {', '.join(choices)}")
-    return _download(repo, revision, cache_dir, choices), f"{repo}@{revision or 'main'}"
-
-
-def _download(repo: str, revision: str | None, cache_dir: str | Path | None, choices: Sequence[str]) -> Path:
-    from huggingface_hub import snapshot_download  # late: it is not needed for what the package carries
-
+@contextmanager
+def _explained(source: Source) -> Iterator[None]:
+    """Say what to do about files that are wrong, which depends on whence they came."""
     try:
-        found = snapshot_download(repo, revision=revision, cache_dir=cache_dir, allow_patterns=[CONFIG, WEIGHTS])
-    except Exception as error:  # httpx, OS and half a dozen Hub errors: one answer to the user
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise HubError(
-            f"{repo}: not in the package ({', '.join(choices) or 'nothing'}), not a folder, "
-            f"and the Hub gave: {reason}. "
-            "Offline, give a folder with config.json and model.safetensors, or one of the names in the package"
-        ) from error
-    return Path(found)
+        yield
+    except HubError as error:
+        if error.__cause__ is not None:  # the Hub's, which says all of that
+            raise
+        cure = source.cure if isinstance(error, _hubcheck.DamagedError) else ""
+        raise HubError(f"{error}{cure}{source.whence}") from None
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -107,33 +138,40 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         HubError: missing, no JSON object, or written by a newer facekp.
     """
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise HubError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:
-        raise HubError(f"{path}: not JSON ({error})") from None
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
-        raise HubError(f"{path}: not a facekp model's config; expected an object with 'format': {FORMAT}")
-    if config["format"] > FORMAT:
-        raise HubError(
-            f"{path}: format {config['format']}, but facekp {__version__} reads up to {FORMAT}; "
-            "run  pip install --upgrade facekp"
-        )
-    return config
+    return _hubcheck.parse(_bytes(path), path)
 
 
-def _read_weights(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+def _bytes(path: Path, source: Source | None = None) -> bytes:
+    """A file, read once so that what is checked is what is loaded; its SHA-256 is the recorded one."""
     try:
-        data = path.read_bytes()  # once: what is checked is what is loaded
-        state = from_bytes(data)
+        if path.stat().st_size > _hubcheck.MAX_BYTES:
+            raise HubError(f"{path}: {path.stat().st_size:,} bytes are more than any model of facekp has")
+        data = path.read_bytes()
     except OSError as error:
         raise HubError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except SafetensorError as error:
-        raise HubError(f"{path}: damaged ({error}); delete it and load again") from None
+    expected = source.sums.get(path.name) if source is not None else None
+    if source is not None and expected is not None:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != expected:
+            raise _hubcheck.DamagedError(
+                f"{source.origin}: {path.name} is not the one that facekp has on record: its SHA-256 is {digest}, "
+                f"{expected} is expected"
+            )
+    return data
+
+
+def _read_weights(source: Source, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    path = source.file(WEIGHTS)
+    data = _bytes(path, source)
     digest, expected = hashlib.sha256(data).hexdigest(), config.get("sha256")
+    if expected is None and source.kind in ("cache", "hub"):
+        raise HubError(f"{source.origin}: {CONFIG} has no sha256 of {WEIGHTS}, which facekp writes when it saves")
+    try:
+        state = from_bytes(data)
+    except SafetensorError as error:
+        raise _hubcheck.DamagedError(f"{path}: damaged ({error})") from None
     if expected is not None and expected != digest:
-        raise HubError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected}; delete the folder and load again")
+        raise _hubcheck.DamagedError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected}")
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
@@ -148,8 +186,7 @@ def network_of(network: Any, bundle: Bundle) -> nn.Module:
         HubError: the config names what facekp does not know, or the weights do not fit.
     """
     try:
-        with torch.device("meta"):
-            built: nn.Module = network()
+        built = _hubcheck.blank(network)
         built.load_state_dict(bundle.state, strict=True, assign=True)
     except FacekpError as error:
         raise HubError(f"{bundle.origin}: {CONFIG}: {error}") from None
@@ -159,8 +196,8 @@ def network_of(network: Any, bundle: Bundle) -> nn.Module:
     return built.eval().requires_grad_(False)
 
 
-def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, half: bool = True) -> None:
-    """Write ``config.json`` and ``model.safetensors``.
+def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, half: bool | None = True) -> None:
+    """Write ``config.json``, ``model.safetensors``, a model card and a picture of the points.
 
     Matrices and filters are stored as float16, vectors (biases, norms and their
     statistics) as float32; the SHA-256 of the weights goes into the config.
@@ -169,17 +206,18 @@ def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, h
         folder: made where it is missing.
         network: whose ``state_dict`` is saved.
         config: plain data; ``format`` and ``facekp`` are filled in.
-        half: store float16; False keeps float32.
+        half: store float16; False keeps float32; None takes float16 where that changes nothing.
 
     Raises:
         HubError: a weight is not finite (in float16), or the folder cannot be written.
     """
     folder = Path(folder)
-    state = {}
-    for key, value in network.state_dict().items():
-        tensor = value.detach().cpu().contiguous()
-        if half and tensor.is_floating_point() and tensor.ndim > 1:
-            tensor = tensor.half()
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    wide = {key: v for key, v in state.items() if v.is_floating_point() and v.ndim > 1}
+    if half is None:
+        half = all(torch.equal(v.half().to(v.dtype), v) for v in wide.values())
+    for key, value in state.items():
+        tensor = value.half() if half and key in wide else value
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise HubError(
                 f"{key} is not finite{' in float16' if half else ''}; the network diverged, nothing was saved"
@@ -196,49 +234,60 @@ def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, h
 
 
 def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.json``, and the model card that says the same to people."""
+    """Write ``config.json``, and the model card with its picture, which says the same to people."""
     (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    (folder / CARD).write_text(_card(config), "utf-8")
+    name = str(config.get("name", ""))
+    _hubcard.write(folder, config, name if name in bundled() else "path/to/this/folder")
 
 
-def _card(config: Mapping[str, Any]) -> str:
-    """A model card: what it is, what it was trained on, under what licence, and how well it does."""
-    schema = config.get("schema")
-    layout = schema.get("name") if isinstance(schema, Mapping) else schema
-    name, finds = config["name"], "face boxes" if config["type"] == "finder" else f"`{layout}` keypoints"
-    metrics = config.get("metrics", [])
-    rows = [f"- {_sentence(m)}" for m in (metrics if isinstance(metrics, list) else [metrics])]
-    option = "finder=" if config["type"] == "finder" else ""
-    return "\n".join(
-        [
-            "---",
-            "library_name: facekp",
-            "license: other",
-            f"license_name: {json.dumps(config.get('licence', 'unknown'))}",
-            "pipeline_tag: keypoint-detection",
-            "---",
-            f"# {name}",
-            "",
-            f"Finds {finds}; made with facekp {config['facekp']}.",
-            "",
-            f"**Licence of the weights:** {config.get('licence', 'unknown')}",
-            "",
-            f"**Trained on:** {'; '.join(config.get('training_data', [])) or 'unknown'}",
-            "",
-            "**Measured:**",
-            "",
-            *(rows or ["- nothing yet"]),
-            "",
-            "```python",
-            "import facekp",
-            "",
-            f'detector = facekp.Detector.from_pretrained({option}"{name}")',
-            'faces = detector("photo.jpg")',
-            "```",
-            "",
-        ]
-    )
+def push(
+    folder: str | Path,
+    repo: str,
+    *,
+    private: bool | None = None,
+    revision: str | None = None,
+    message: str | None = None,
+    token: str | None = None,
+    dry_run: bool = False,
+) -> Pushed:
+    """Load a model's folder to see that it is whole, and push it to the Hub with a full model card.
+
+    The repository is made where there is none.  Only ``config.json``, ``model.safetensors``, the card and its picture
+    go there, whatever else the folder holds.
+
+    Args:
+        folder: a model's folder, or that of a run, which has one named ``model``.
+        repo: ``"org/name"``.
+        private: whether a new repository is; True also refuses one that is there and public.
+        revision: the branch; made where it is missing.
+        message: of the commit.
+        token: of the Hub; by default ``HF_TOKEN``, or what was logged in with.
+        dry_run: do all but send.
+
+    Returns:
+        The commit and the SHA-256 of each file, which together pin the model.
+
+    Raises:
+        ArgumentError: the repository's name cannot be one.
+        HubError: the folder is no whole model, or the Hub refused; it says what had been done by then.
+    """
+    # Not by huggingface_hub's ModelHubMixin: it knows neither packages, pins nor checksums, wants to be Detector's
+    # base class, and would load huggingface_hub with every import of it.
+    place = Path(folder)
+    if not (place / CONFIG).is_file() and (place / "model" / CONFIG).is_file():
+        place = place / "model"
+    if not (place / CONFIG).is_file():
+        raise HubError(f"{folder}: neither a model's folder nor a run's: no {CONFIG} in it, nor in {place / 'model'}")
+    _hubpush.check_name(repo)
+    bundle = load(place.resolve(), kind=str(read_config(place / CONFIG).get("type")))
+    _hubcheck.check_fit(bundle.config, bundle.state)
+    options: dict[str, Any] = {"private": private, "revision": revision, "message": message, "token": token}
+    with _hubpush.staged(place, bundle.config, repo) as ready:
+        return _hubpush.send(ready, repo, dry_run=dry_run, **options)
 
 
-def _sentence(numbers: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in numbers.items() if key != "sha256")
+def push_network(network: nn.Module, config: Mapping[str, Any], repo: str, **options: Any) -> Pushed:
+    """:func:`save` a network, and :func:`push` it; the arguments and errors are theirs."""
+    with tempfile.TemporaryDirectory(prefix="facekp-save-") as folder:
+        save(folder, network, config, half=None)
+        return push(folder, repo, **options)

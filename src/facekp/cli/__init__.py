@@ -20,7 +20,7 @@ import typer
 
 from .._version import __version__
 from ..errors import FacekpError
-from . import benchmark, compare, convert, detect, evaluate, inspect, models, pack, predict, search, train
+from . import benchmark, compare, convert, detect, evaluate, inspect, models, pack, predict, push, search, train
 
 __all__ = ["app", "main"]
 
@@ -70,6 +70,7 @@ app.command("inspect")(inspect.inspect)
 app.command("convert")(convert.convert)
 app.command("pack")(pack.pack)
 app.command("models")(models.models)
+app.command("push")(push.push)
 app.add_typer(benchmark.app, name="benchmark")
 
 

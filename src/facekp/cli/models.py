@@ -1,9 +1,10 @@
-"""``facekp models``: what is inside the package."""
+"""``facekp models``: the models that have a name, and where each would come from."""
 
 from __future__ import annotations
 
 import json as _json
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 
@@ -11,20 +12,29 @@ __all__ = ["models"]
 
 
 def models(
-    json: Annotated[
-        bool, typer.Option("--json", help="Print each model's whole config, one JSON object a line.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each model, one a line.")] = False,
 ) -> None:
-    """List the models that come with facekp."""
+    """List the models that facekp knows by name: type, points, size, error, licence, and where each would come from."""
     from .. import hub
 
-    configs = {name: hub.read_config(folder / hub.CONFIG) for name, folder in hub.bundled().items()}
+    entries = hub.available()
     if json:
-        for config in configs.values():
-            typer.echo(_json.dumps(config))
+        for entry in entries:
+            typer.echo(_json.dumps(asdict(entry)))
         return
-    for name, config in configs.items():
-        schema = config.get("schema", "")
-        layout = schema if isinstance(schema, str) else str(schema.get("name", ""))
-        rest = (layout, str(config.get("licence", "")))
-        typer.echo(f"{name:20}{config.get('type', ''):12}{'  '.join(part for part in rest if part)}")
+    rows = [_row(entry) for entry in entries]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(entry: Any) -> list[str]:
+    return [
+        entry.name,
+        entry.type,
+        "-" if entry.points is None else f"{entry.points} points ({entry.schema})",
+        "-" if entry.bytes is None else f"{entry.bytes / 1e6:.1f} MB",
+        "-" if entry.nme is None else f"NME {100 * entry.nme:.2f} % ({entry.nme_on})",
+        entry.licence,
+        entry.source if entry.repo is None else f"{entry.source}: {entry.repo}@{entry.revision}",
+    ]
