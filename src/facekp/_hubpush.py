@@ -93,7 +93,7 @@ def send(
 def check_name(repo: str) -> None:
     """Raises ArgumentError unless it is ``org/name`` as the Hub takes it."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repo)
