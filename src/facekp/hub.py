@@ -53,12 +53,14 @@ def bundled(kind: str | None = None) -> dict[str, Path]:
     return {p.parent.name: p.parent for p in found if kind is None or read_config(p).get("type") == kind}
 
 
-def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir: str | Path | None = None) -> Bundle:
+def load(
+    name: str | Path, *, kind: str | None, revision: str | None = None, cache_dir: str | Path | None = None
+) -> Bundle:
     """Find a model, read it, and check it.
 
     Args:
         name: a folder, a name of :func:`bundled`, or ``"org/repo"`` on the Hub.
-        kind: what it must be: ``"keypoints"`` or ``"finder"``.
+        kind: what it must be: ``"keypoints"`` or ``"finder"``; None: either.
         revision: branch, tag or commit on the Hub.
         cache_dir: the Hub's cache; default is Hugging Face's own.
 
@@ -67,7 +69,7 @@ def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir:
     """
     folder, origin = _resolve(str(name), revision, cache_dir, list(bundled(kind)))
     config = read_config(folder / CONFIG)
-    if config.get("type") != kind:
+    if kind is not None and config.get("type") != kind:
         raise HubError(f"{origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed")
     return Bundle(config, _read_weights(folder / WEIGHTS, config), origin)
 
