@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from . import finder, hub, models
+from .engine import runs_on
 from .errors import ArgumentError, FacekpError, HubError
 
 __all__ = ["load_finder", "network_of", "pick_device"]
@@ -18,7 +19,9 @@ YUNET = ("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx")
 
 
 def load_finder(
-    name: str | Path | finder.Finder | Callable[..., Any] = "finder", cache_dir: str | Path | None = None
+    name: str | Path | finder.Finder | Callable[..., Any] = "finder",
+    cache_dir: str | Path | None = None,
+    engine: str = "auto",
 ) -> finder.Finder:
     """The face finder of a name, file or function.
 
@@ -27,10 +30,12 @@ def load_finder(
             ``"yunet"``, whose ONNX file then comes from the Hub, ``"yunet:FILE"`` or the path of an ONNX file for
             OpenCV's YuNet; a :class:`facekp.finder.Finder`; or a function of a picture.
         cache_dir: the Hub's cache folder.
+        engine: what runs the network of a finder that facekp trained: see :class:`facekp.engine.Engine`.
 
     Raises:
         HubError: it cannot be found or is damaged.
-        ArgumentError: it is nothing of these.
+        ArgumentError: it is nothing of these, or the engine is unknown.
+        MissingExtraError: the engine is not installed.
     """
     if not isinstance(name, (str, Path)):
         if isinstance(name, type) or not callable(name):
@@ -44,9 +49,10 @@ def load_finder(
     bundle = hub.load(name, kind="finder", cache_dir=cache_dir)
     network = hub.network_of(lambda: finder.create(bundle.config.get("network", {})), bundle)
     try:
-        return finder.FaceFinder(network, bundle.config.get("finder", {}))
+        config = finder.FinderConfig.from_dict(bundle.config.get("finder", {}))
     except FacekpError as error:
         raise HubError(f"{bundle.origin}: config.json: {error}") from None
+    return finder.FaceFinder(network, config, engine=engine)
 
 
 def _download(cache_dir: str | Path | None) -> Path:
@@ -79,16 +85,15 @@ def network_of(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.B
     return models.from_config(bundle.config.get("network", {}))
 
 
-def pick_device(device: str | torch.device) -> torch.device:
-    """``"auto"`` → CUDA, then MPS, then CPU; anything else must be there.
+def pick_device(device: str | torch.device, engine: str | None = None) -> torch.device:
+    """``"auto"`` → CUDA, then MPS, then CPU, of those on which the engine runs; anything else must be there.
 
     Raises:
         ArgumentError: torch does not know the device, or it is not on this machine.
     """
     if str(device) == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+        return next(d for d in map(torch.device, there) if there[d.type] and runs_on(engine, d))
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)

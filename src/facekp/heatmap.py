@@ -190,7 +190,7 @@ def _marginals(probability: Tensor) -> tuple[Tensor, Tensor]:
 
 def _mean(along_x: Tensor, along_y: Tensor) -> Tensor:
     xs, ys = _axes(along_x, (along_y.shape[-1], along_x.shape[-1]))
-    return torch.stack([along_x @ xs, along_y @ ys], -1)
+    return torch.cat([along_x @ xs[:, None], along_y @ ys[:, None]], -1)  # matrices: OpenCV multiplies no vectors
 
 
 def _deviation(along_x: Tensor, along_y: Tensor, mean: Tensor) -> Tensor:
@@ -286,7 +286,7 @@ def centre_of_mass(maps: Tensor) -> tuple[Tensor, Tensor]:
     along_x, along_y = mass.sum(-2), mass.sum(-1)
     total = along_x.sum(-1)
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    shift = torch.stack([along_x @ (xs - middle_x), along_y @ (ys - middle_y)], -1)
+    shift = torch.cat([along_x @ (xs - middle_x)[:, None], along_y @ (ys - middle_y)[:, None]], -1)
     full = total > 0
     shift = torch.where(full[..., None], shift / torch.where(full, total, torch.ones_like(total))[..., None], 0.0)
     return shift + shift.new_tensor([middle_x, middle_y]), total

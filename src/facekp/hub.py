@@ -91,12 +91,14 @@ def available() -> list[Entry]:
     return entries + [_hublist.entry_of_pin(name, pin) for name, pin in pushed().items() if name not in inside]
 
 
-def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir: str | Path | None = None) -> Bundle:
+def load(
+    name: str | Path, *, kind: str | None, revision: str | None = None, cache_dir: str | Path | None = None
+) -> Bundle:
     """Find a model, read it, and check it.
 
     Args:
         name: a folder, a name of :func:`available`, or ``"org/repo"`` or ``"org/repo@revision"`` on the Hub.
-        kind: what it must be: ``"keypoints"`` or ``"finder"``.
+        kind: what it must be: ``"keypoints"`` or ``"finder"``; None: either.
         revision: branch, tag or commit on the Hub.  A branch or tag is asked for anew; without a revision, what
             the cache has is taken as it is, so that a model does not change by itself.
         cache_dir: the Hub's cache; default is Hugging Face's own.
@@ -109,7 +111,7 @@ def load(name: str | Path, *, kind: str, revision: str | None = None, cache_dir:
     with _explained(source):
         data = _bytes(source.file(CONFIG), source)
         config = _hubcheck.parse(data, source.file(CONFIG))
-        if config.get("type") != kind:
+        if kind is not None and config.get("type") != kind:
             raise HubError(
                 f"{source.origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed"
             )

@@ -20,7 +20,21 @@ import typer
 
 from .._version import __version__
 from ..errors import FacekpError
-from . import benchmark, compare, convert, detect, evaluate, inspect, models, pack, predict, push, search, train
+from . import (
+    benchmark,
+    compare,
+    convert,
+    detect,
+    evaluate,
+    export,
+    inspect,
+    models,
+    pack,
+    predict,
+    push,
+    search,
+    train,
+)
 
 __all__ = ["app", "main"]
 
@@ -67,6 +81,7 @@ app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("inspect")(inspect.inspect)
+app.command("export")(export.export)
 app.command("convert")(convert.convert)
 app.command("pack")(pack.pack)
 app.command("models")(models.models)

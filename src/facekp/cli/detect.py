@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ArgumentError, ImageError
+from .options import Engine
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -40,6 +41,7 @@ def detect(
         int | None, typer.Option(metavar="PIXELS", help="For crowds: look at squares of so many pixels, too.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    engine: Engine = "auto",
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Save the pictures with the points drawn here.")
     ] = None,
@@ -64,7 +66,7 @@ def detect(
 
     from ..detector import Detector
 
-    detector = Detector.from_pretrained(model, finder=finder, device=device)
+    detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
     options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
     options |= {"finder_side": finder_side, "tile": tile}
     if _run(detector, pictures, targets, json, options):

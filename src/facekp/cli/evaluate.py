@@ -10,6 +10,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Json, Split, as_json, opened, write_text
+from .options import Engine
 
 if TYPE_CHECKING:
     from ..datasets import SampleSet
@@ -41,6 +42,7 @@ def evaluate(
     ] = None,
     finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
     device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    engine: Engine = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
     output: Annotated[
         Path | None,
@@ -60,7 +62,9 @@ def evaluate(
         _folder(output)
     samples = opened(data, format_, split).samples
     kinds = ("labelled", "finder") if boxes is Boxes.both else (boxes.value,)
-    detector = Detector.from_pretrained(model, finder=finder if "finder" in kinds else None, device=device)
+    detector = Detector.from_pretrained(
+        model, finder=finder if "finder" in kinds else None, device=device, engine=engine
+    )
     reports = [
         evaluation.evaluate(detector, samples, boxes=kind, norm=norm, batch_size=batch_size)  # type: ignore[arg-type]
         for kind in kinds

@@ -11,6 +11,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Split, opened
+from .options import Engine
 
 __all__ = ["predict"]
 
@@ -44,6 +45,7 @@ def predict(
     boxes: Annotated[Boxes, typer.Option(help="The set's own boxes, or those that the finder finds.")] = Boxes.labelled,
     finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
     device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    engine: Engine = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
 ) -> None:
     """Write a model's points for the faces of a data set, in any format; or a submission to Kaggle's competition."""
@@ -57,7 +59,7 @@ def predict(
 
     used = finder if boxes is Boxes.finder else None
     if kaggle is not None and lookup is not None:
-        detector = Detector.from_pretrained(model, finder=used, device=device)
+        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine)
         rows = predictions.submit(detector, kaggle, lookup, out, boxes=boxes.value, batch_size=batch_size)
         typer.echo(f"{out}: {rows:,} rows by {detector.name}")
     elif data is not None:
@@ -66,7 +68,7 @@ def predict(
         if target is not None:
             schemas.get(target)  # refuses an unknown name before anything is read
         samples = opened(data, format_, split).samples
-        detector = Detector.from_pretrained(model, finder=used, device=device)
+        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine)
         found = predictions.predict(detector, samples, schema=target, boxes=boxes.value, batch_size=batch_size)
         write(found, out, name)
         typer.echo(f"{out}: {len(found):,} faces of {found.schema.name} by {detector.name}")

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import geometry
+from ..engine import Engine
 from ..errors import ArgumentError
 from .decode import Detections, decode
 from .network import STRIDES
@@ -91,18 +92,37 @@ class FaceFinder:
     Args:
         network: from :func:`facekp.finder.create`, with its weights; it is put into evaluation mode.
         config: a :class:`FinderConfig` or its dict.
+        engine: what runs the network, by :class:`facekp.engine.Engine`'s names; None: the network itself, whose
+            weights may change from call to call.
+
+    Raises:
+        ArgumentError: the config or the engine makes no sense.
+        MissingExtraError: the engine is not installed.
     """
 
-    def __init__(self, network: nn.Module, config: FinderConfig | Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        config: FinderConfig | Mapping[str, Any] | None = None,
+        *,
+        engine: str | None = None,
+    ) -> None:
         self.network = network.eval()
         if config is None:
             config = FinderConfig()
         self.config = config if isinstance(config, FinderConfig) else FinderConfig.from_dict(config)
         self.device = next((p.device for p in network.parameters()), torch.device("cpu"))
+        self.engine = None if engine is None else Engine(self.network, engine, device=self.device)
 
     def to(self, device: torch.device | str) -> FaceFinder:
-        """Move the network; returns this finder."""
+        """Move the network; returns this finder.
+
+        Raises:
+            ArgumentError: its engine does not run there.
+        """
         self.device = torch.device(device)
+        if self.engine is not None:
+            self.engine.to(self.device)
         self.network.to(self.device)
         return self
 
@@ -179,8 +199,9 @@ class FaceFinder:
         inputs = self.normalize(torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).to(self.device))
         points = grid(size, STRIDES, self.device)
         config = self.config
+        output = self.network(inputs) if self.engine is None else self.engine(inputs)
         return decode(
-            self.network(inputs),
+            output,
             points,
             min_score=threshold,
             nms_iou=config.nms_iou,

@@ -1,0 +1,75 @@
+"""Which engine is the quickest for which network: CPU time of one call, the least of many.
+
+python benchmarks/engines.py [--threads N]
+
+CPU time on one thread is steadier than the clock where other programs run.  With more threads the clock counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+
+import cv2
+import torch
+from torch import Tensor, nn
+
+from facekp import Detector, finder, models
+from facekp.engine import Engine
+
+
+def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
+    """Those of the package, and two of random weights: shape decides the time, not weights."""
+    shipped = Detector.from_pretrained(device="cpu")
+    assert isinstance(shipped.finder, finder.FaceFinder)
+    mobile = models.create("mobile", points=68, width=0.75)
+    return {
+        "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384)),
+        "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416)),
+        "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size)),
+        "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size)),
+        "mobile, width 0.75": (mobile, (1, 3, 128, 128)),
+        "mobile, 16 faces": (mobile, (16, 3, 128, 128)),
+    }
+
+
+def _plain(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    @torch.inference_mode()
+    def run(inputs: Tensor) -> Tensor:
+        output: Tensor = network(inputs)
+        return output
+
+    return run
+
+
+def least(run: Callable[[Tensor], Tensor], inputs: Tensor, clock: Callable[[], float], seconds: float = 2.0) -> float:
+    """Milliseconds of the quickest of the calls that fit into some seconds, after one to warm up."""
+    run(inputs)
+    times, end = [], time.perf_counter() + seconds
+    while len(times) < 5 or time.perf_counter() < end:
+        start = clock()
+        run(inputs)
+        times.append(clock() - start)
+    return min(times) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    threads = parser.parse_args().threads
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    kinds = {name: {"name": name} for name in ("onnx", "torch", "opencv")}
+    kinds["torch bfloat16"] = {"name": "torch", "precision": "bfloat16"}
+    print(f"| ms, {threads} thread(s) | {' | '.join(kinds)} | plain network |")
+    print("|---" * (len(kinds) + 2) + "|")
+    for title, (network, shape) in networks().items():
+        inputs = torch.rand(shape)
+        runs = [*(Engine(network, **options) for options in kinds.values()), _plain(network.eval())]
+        print(f"| {title} | {' | '.join(f'{least(run, inputs, clock):.1f}' for run in runs)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

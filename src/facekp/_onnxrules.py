@@ -1,0 +1,357 @@
+"""For engine: which ONNX nodes say the same as a call of a torch function.
+
+Each rule has the arguments of its torch function after the graph that it writes to and what the function gave.
+"""
+
+# ruff: noqa: PLR0917  (the arguments are those of torch's functions)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+__all__ = ["RULES", "Writer"]
+
+
+class Writer(Protocol):
+    """What the rules write to."""
+
+    fixed: bool
+
+    def emit(self, result: Tensor | None, kind: str, inputs: Sequence[Any], **attributes: Any) -> str:
+        """Add a node; its output is ``result``, or a name for nodes to come."""
+
+    def whole(self, values: Sequence[int]) -> str:
+        """A constant of whole numbers."""
+
+    def constant(self, values: npt.NDArray[Any]) -> str:
+        """A constant of float32."""
+
+
+def _pair(value: Any) -> list[int]:
+    return [int(v) for v in value] if isinstance(value, list | tuple) else [int(value)] * 2
+
+
+def _binary(kind: str) -> Callable[..., None]:
+    def rule(g: Writer, y: Tensor, a: Any, b: Any, *, alpha: float = 1) -> None:
+        if alpha != 1:
+            raise TypeError(f"alpha={alpha}")
+        g.emit(y, kind, [a, b])
+
+    return rule
+
+
+def _reversed(kind: str) -> Callable[..., None]:
+    def rule(g: Writer, y: Tensor, a: Any, b: Any) -> None:
+        g.emit(y, kind, [b, a])
+
+    return rule
+
+
+def _unary(kind: str) -> Callable[..., None]:
+    def rule(g: Writer, y: Tensor, x: Tensor, inplace: bool = False) -> None:
+        g.emit(y, kind, [x])
+
+    return rule
+
+
+def _same(g: Writer, y: Tensor, x: Tensor, *args: Any, **kwargs: Any) -> None:
+    g.emit(y, "Identity", [x])
+
+
+def _conv(
+    g: Writer,
+    y: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> None:
+    if isinstance(padding, str):
+        raise TypeError(f"padding={padding!r}")
+    given = [x, weight] if bias is None else [x, weight, bias]
+    pads = _pair(padding) * 2
+    kernel = list(weight.shape[2:])
+    g.emit(
+        y,
+        "Conv",
+        given,
+        kernel_shape=kernel,
+        strides=_pair(stride),
+        pads=pads,
+        dilations=_pair(dilation),
+        group=int(groups),
+    )
+
+
+def _conv_transpose(
+    g: Writer,
+    y: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> None:
+    given = [x, weight] if bias is None else [x, weight, bias]
+    g.emit(
+        y,
+        "ConvTranspose",
+        given,
+        kernel_shape=list(weight.shape[2:]),
+        strides=_pair(stride),
+        pads=_pair(padding) * 2,
+        output_padding=_pair(output_padding) if any(_pair(output_padding)) else None,
+        dilations=_pair(dilation),
+        group=int(groups),
+    )
+
+
+def _batch_norm(
+    g: Writer,
+    y: Tensor,
+    x: Tensor,
+    mean: Tensor,
+    var: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> None:
+    scale = torch.ones_like(mean) if weight is None else weight
+    shift = torch.zeros_like(mean) if bias is None else bias
+    g.emit(y, "BatchNormalization", [x, scale, shift, mean, var], epsilon=float(eps))
+
+
+def _linear(g: Writer, y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+    if x.ndim == 2 and bias is not None:
+        g.emit(y, "Gemm", [x, weight, bias], transB=1)
+        return
+    table = g.constant(weight.detach().cpu().numpy().T)
+    if bias is None:
+        g.emit(y, "MatMul", [x, table])
+    else:
+        g.emit(y, "Add", [g.emit(None, "MatMul", [x, table]), bias])
+
+
+def _leaky_relu(g: Writer, y: Tensor, x: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> None:
+    g.emit(y, "LeakyRelu", [x], alpha=float(negative_slope))
+
+
+def _elu(g: Writer, y: Tensor, x: Tensor, alpha: float = 1.0, inplace: bool = False) -> None:
+    g.emit(y, "Elu", [x], alpha=float(alpha))
+
+
+def _prelu(g: Writer, y: Tensor, x: Tensor, weight: Tensor) -> None:
+    slopes = weight.detach().cpu().numpy()
+    g.emit(y, "PRelu", [x, g.constant(slopes.reshape(-1, *(1,) * (x.ndim - 2)))])
+
+
+def _clamp(g: Writer, y: Tensor, x: Tensor, min: Any = None, max: Any = None) -> None:
+    if min is None or max is None or isinstance(min, Tensor) or isinstance(max, Tensor):
+        raise TypeError("a clamp without two numbers")
+    g.emit(y, "Clip", [x, min, max])
+
+
+def _hardtanh(
+    g: Writer, y: Tensor, x: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> None:
+    g.emit(y, "Clip", [x, min_val, max_val])
+
+
+def _relu6(g: Writer, y: Tensor, x: Tensor, inplace: bool = False) -> None:
+    g.emit(y, "Clip", [x, 0.0, 6.0])
+
+
+def _silu(g: Writer, y: Tensor, x: Tensor, inplace: bool = False) -> None:
+    g.emit(y, "Mul", [x, g.emit(None, "Sigmoid", [x])])
+
+
+def _hardsigmoid(g: Writer, y: Tensor, x: Tensor, inplace: bool = False) -> None:
+    g.emit(y, "HardSigmoid", [x], alpha=1 / 6, beta=0.5)
+
+
+def _hardswish(g: Writer, y: Tensor, x: Tensor, inplace: bool = False) -> None:
+    g.emit(y, "Mul", [x, g.emit(None, "HardSigmoid", [x], alpha=1 / 6, beta=0.5)])
+
+
+def _softmax(g: Writer, y: Tensor, x: Tensor, dim: int | None = None, **kwargs: Any) -> None:
+    g.emit(y, "Softmax", [x], axis=x.ndim - 1 if dim is None else int(dim) % x.ndim)
+
+
+def _pool(kind: str) -> Callable[..., None]:
+    def rule(
+        g: Writer,
+        y: Tensor,
+        x: Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        *rest: Any,
+        ceil_mode: bool = False,
+        **others: Any,
+    ) -> None:
+        usual = {"dilation": 1, "return_indices": False, "count_include_pad": True, "divisor_override": None}
+        odd = {k: v for k, v in others.items() if v != usual.get(k)}
+        if ceil_mode or odd or any(v not in (1, True, False, None) for v in rest):
+            raise TypeError(f"pooling with {odd or rest or 'ceil_mode'}")
+        steps = _pair(kernel_size if stride is None or stride == [] else stride)
+        more = {"count_include_pad": 1} if kind == "AveragePool" else {}
+        g.emit(y, kind, [x], kernel_shape=_pair(kernel_size), strides=steps, pads=_pair(padding) * 2, **more)
+
+    return rule
+
+
+def _adaptive_average(g: Writer, y: Tensor, x: Tensor, output_size: Any) -> None:
+    if _pair(output_size) != [1, 1]:
+        raise TypeError(f"output_size={output_size}")
+    g.emit(y, "GlobalAveragePool", [x])
+
+
+def _mean(g: Writer, y: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> None:
+    if dim is None:
+        raise TypeError("a mean of everything")
+    axes = sorted(int(d) % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim]))
+    if axes == [2, 3] and x.ndim == 4:  # every runtime is quick at this one
+        pooled = g.emit(y if keepdim else None, "GlobalAveragePool", [x])
+        if not keepdim:
+            g.emit(y, "Flatten", [pooled], axis=1)
+        return
+    g.emit(y, "ReduceMean", [x], axes=axes, keepdims=int(keepdim))
+
+
+def _cat(g: Writer, y: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> None:
+    g.emit(y, "Concat", list(tensors), axis=int(dim) % y.ndim)
+
+
+def _flatten(g: Writer, y: Tensor, x: Tensor, start_dim: int = 0, end_dim: int = -1) -> None:
+    start, end = start_dim % x.ndim, end_dim % x.ndim
+    if start < 1:
+        raise TypeError("a flatten of the batch")
+    if end != x.ndim - 1:
+        g.fixed = True
+    rest = [0] * start + [-1] + list(x.shape[end + 1 :])
+    g.emit(y, "Reshape", [x, g.whole(rest)])
+
+
+def _reshape(g: Writer, y: Tensor, x: Tensor, *shape: Any) -> None:
+    if not x.ndim or not y.ndim or x.shape[0] != y.shape[0]:
+        raise TypeError("a reshape of the batch")
+    if y.ndim > 2:
+        g.fixed = True
+    g.emit(y, "Reshape", [x, g.whole([0, *y.shape[1:]] if y.ndim > 2 else [0, -1][: y.ndim])])
+
+
+def _transpose(g: Writer, y: Tensor, x: Tensor, a: int, b: int) -> None:
+    order = list(range(x.ndim))
+    order[a], order[b] = order[b], order[a]
+    g.emit(y, "Transpose", [x], perm=order)
+
+
+def _permute(g: Writer, y: Tensor, x: Tensor, *dims: Any) -> None:
+    order = dims[0] if isinstance(dims[0], list | tuple) else dims
+    g.emit(y, "Transpose", [x], perm=[int(d) % x.ndim for d in order])
+
+
+def _pad(g: Writer, y: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> None:
+    if mode != "constant":
+        raise TypeError(f"mode={mode!r}")
+    before, after = [0] * x.ndim, [0] * x.ndim
+    for i in range(len(pad) // 2):  # torch counts from the last dimension
+        before[-1 - i], after[-1 - i] = int(pad[2 * i]), int(pad[2 * i + 1])
+    g.emit(y, "Pad", [x, g.whole([*before, *after]), float(value or 0)], mode="constant")
+
+
+def _interpolate(
+    g: Writer,
+    y: Tensor,
+    x: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    **others: Any,
+) -> None:
+    if x.ndim != 4 or mode not in ("nearest", "bilinear") or others.get("antialias"):
+        raise TypeError(f"mode={mode!r}, antialias={others.get('antialias')}")
+    scales = [b / a for a, b in zip(x.shape, y.shape, strict=True)]
+    if size is not None and any(s != int(s) for s in scales):  # whole ratios hold for every size
+        g.fixed = True
+        scales = [
+            s if s == int(s) else s * (1 + 1e-6) for s in scales
+        ]  # rounded down, a side must not lose its last pixel
+    how = "align_corners" if align_corners else "pytorch_half_pixel" if mode == "bilinear" else "asymmetric"
+    extra = {"nearest_mode": "floor"} if mode == "nearest" else {}
+    ratios = g.constant(np.asarray(scales, np.float32))
+    kind = "linear" if mode == "bilinear" else "nearest"
+    g.emit(y, "Resize", [x, "", ratios], mode=kind, coordinate_transformation_mode=how, **extra)
+
+
+RULES: dict[str, Callable[..., None]] = {
+    "adaptive_avg_pool2d": _adaptive_average,
+    "add": _binary("Add"),
+    "avg_pool2d": _pool("AveragePool"),
+    "batch_norm": _batch_norm,
+    "cat": _cat,
+    "clamp": _clamp,
+    "clip": _clamp,
+    "clone": _same,
+    "concat": _cat,
+    "contiguous": _same,
+    "conv2d": _conv,
+    "conv_transpose2d": _conv_transpose,
+    "detach": _same,
+    "div": _binary("Div"),
+    "dropout": _same,
+    "elu": _elu,
+    "exp": _unary("Exp"),
+    "feature_dropout": _same,
+    "flatten": _flatten,
+    "float": _same,
+    "hardsigmoid": _hardsigmoid,
+    "hardswish": _hardswish,
+    "hardtanh": _hardtanh,
+    "iadd": _binary("Add"),
+    "imul": _binary("Mul"),
+    "interpolate": _interpolate,
+    "isub": _binary("Sub"),
+    "leaky_relu": _leaky_relu,
+    "linear": _linear,
+    "matmul": _binary("MatMul"),
+    "max_pool2d": _pool("MaxPool"),
+    "mean": _mean,
+    "mul": _binary("Mul"),
+    "neg": _unary("Neg"),
+    "pad": _pad,
+    "permute": _permute,
+    "prelu": _prelu,
+    "radd": _binary("Add"),
+    "relu": _unary("Relu"),
+    "relu6": _relu6,
+    "reshape": _reshape,
+    "rmul": _binary("Mul"),
+    "rsub": _reversed("Sub"),
+    "sigmoid": _unary("Sigmoid"),
+    "silu": _silu,
+    "softmax": _softmax,
+    "sqrt": _unary("Sqrt"),
+    "sub": _binary("Sub"),
+    "swapaxes": _transpose,
+    "tanh": _unary("Tanh"),
+    "to": _same,
+    "transpose": _transpose,
+    "truediv": _binary("Div"),
+    "view": _reshape,
+}

@@ -1,0 +1,75 @@
+"""``facekp export``: a model as an ONNX file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import ArgumentError
+
+__all__ = ["export"]
+
+
+def export(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A keypoint model or a finder: a name, a folder, or org/repo.")
+    ],
+    *,
+    output: Annotated[Path, typer.Option("--output", metavar="FILE.onnx", help="The file to write.")],
+    decoder: Annotated[
+        bool | None,
+        typer.Option(
+            "--decoder/--no-decoder",
+            help="Give points, or a finder's boxes; or what the network gives. Points, unless told; and boxes with "
+            "--size.",
+        ),
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HxW", help="A finder's input, in multiples of 32: 320x416; any unless told.")
+    ] = None,
+    batch: Annotated[
+        str, typer.Option(metavar="N|dynamic", help="Pictures per call: a number, or dynamic for any.")
+    ] = "dynamic",
+    check: Annotated[
+        list[Path] | None, typer.Option(metavar="IMAGE", help="A picture to check the file with; may be repeated.")
+    ] = None,
+) -> None:
+    """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
+    _parent(output)
+    sides, pictures = _size(size), _batch(batch)
+
+    from ..export import export as written
+
+    done = written(model, output, decoder=decoder, size=sides, batch=pictures, pictures=check or ())
+    off = ", ".join(f"{name} {value:.1g}" for name, value in done.difference.items())
+    shape = " x ".join(map(str, done.inputs))
+    typer.echo(f"{done.path}: {shape} -> {', '.join(done.outputs)}; differs from PyTorch by {off}")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise ArgumentError(f"--size {text}: expected height and width, as in 320x416")
+    return int(parts[0]), int(parts[1])
+
+
+def _batch(text: str) -> int | None:
+    if text == "dynamic":
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentError(f"--batch {text}: expected a positive number, or dynamic")
+    return int(text)
+
+
+def _parent(path: Path) -> None:
+    """Whatever stands in the way is found before the model is exported."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArgumentError(f"--output {path}: cannot be written ({error.strerror or error})") from None
+    if path.is_dir():
+        raise ArgumentError(f"--output {path}: is a directory; name a file")

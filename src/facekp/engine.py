@@ -1,0 +1,294 @@
+"""What runs a network: PyTorch, ONNX Runtime or OpenCV, behind one call.
+
+Milliseconds of CPU for one picture, one thread of a busy x86-64 with AVX-512 (``python benchmarks/engines.py``)::
+
+                                 onnx   torch   opencv   plain network
+    finder, 288x384               6.2    13.7     25.2            17.4
+    resnet18-ibug, 128x128       24.0    44.4     50.2            42.9
+    mobile (width 0.75), 128x128  5.6    14.8     10.7            17.9
+
+So ``"auto"`` is ONNX Runtime where it is installed, and else PyTorch, but for networks of depthwise convolutions, at
+which OpenCV is quicker.  On a GPU it is PyTorch.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from ._onnxgraph import INPUT, CannotRecordError, Recording, record
+from .errors import ArgumentError, MissingExtraError, unknown_name
+
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "runs_on"]
+
+ENGINES = ("auto", "onnx", "opencv", "torch")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
+
+Runner = Callable[[Tensor], Tensor]
+
+
+class Engine:
+    """A network, made ready to be run very often, by the quickest means.
+
+    It is made at the first call, of the weights that the network has then; the network itself stays as it is.
+    It can be pickled (what was made is made again) and shared by threads.
+
+    Args:
+        network: takes and gives one float tensor; it is put into evaluation mode.
+        name: ``"torch"``: PyTorch, with batch norms folded into the convolutions, channels last; ``"onnx"``: ONNX
+            Runtime; ``"opencv"``: ``cv2.dnn``, on the CPU; ``"auto"``: see :mod:`facekp.engine`.
+        device: where the network is and the inputs will be.
+        compile: give the network to ``torch.compile``, which needs a C++ compiler and a minute: for services that run
+            for hours.  Only with ``"torch"``, which ``"auto"`` then means.
+        precision: ``"float32"``, or ``"bfloat16"``: faster in large batches on GPUs and on CPUs with AMX, and a little
+            less exact.  Only with ``"torch"``, as before.
+
+    ONNX Runtime runs on as many threads as PyTorch is set to at the first call; OpenCV on its own number, see
+    ``cv2.setNumThreads``.
+
+    Raises:
+        ArgumentError: an unknown name, or an engine that does not run on this device or does not have the option.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        name: str = "auto",
+        *,
+        device: torch.device | str = "cpu",
+        compile: bool = False,
+        precision: str = "float32",
+    ) -> None:
+        if name not in ENGINES:
+            raise unknown_name("engine", name, ENGINES)
+        if precision not in PRECISIONS:
+            raise unknown_name("precision", precision, PRECISIONS)
+        if name == "auto" and (compile or precision != "float32"):
+            name = "torch"
+        if name != "torch" and (compile or precision != "float32"):
+            raise ArgumentError(f"engine {name!r} has neither compile nor precision: these are of engine 'torch'")
+        self.network = network.eval()
+        self.asked, self.compile, self.precision = name, bool(compile), precision
+        self._reset(torch.device(device))
+
+    @property
+    def name(self) -> str:
+        """``"torch"``, ``"onnx"`` or ``"opencv"``: what runs the network here."""
+        return self._name
+
+    def to(self, device: torch.device | str) -> Engine:
+        """Move the network; returns this engine.
+
+        Raises:
+            ArgumentError: the engine does not run there.
+        """
+        device = torch.device(device)
+        if device != self.device:
+            self._reset(device)
+        self.network.to(device)
+        return self
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Run the network, without gradients.
+
+        Args:
+            inputs: ``(N, C, H, W)`` float32 on the engine's device, any N.
+
+        Returns:
+            What the network gives, float32 on that device.
+        """
+        with torch.inference_mode():
+            if not len(inputs):  # OpenCV takes no empty batch
+                return self.network(inputs).float()  # type: ignore[no-any-return]
+            return self._runner(inputs)(inputs)
+
+    def _reset(self, device: torch.device) -> None:
+        self._name = _checked(self.asked, self.network, device)
+        self.device = device
+        self._runners: dict[tuple[int, ...], Runner] = {}
+        self._any_size: Runner | None = None
+        self._lock = threading.Lock()
+
+    def _runner(self, inputs: Tensor) -> Runner:
+        size = tuple(inputs.shape[1:])
+        runner = self._any_size or self._runners.get(size)
+        if runner is not None:
+            return runner
+        with self._lock:  # one thread makes it, the others wait
+            runner = self._any_size or self._runners.get(size)
+            return self._made(inputs) if runner is None else runner
+
+    def _made(self, inputs: Tensor) -> Runner:
+        size = tuple(inputs.shape[1:])
+        if self._name != "torch":
+            try:
+                recording = record(self.network, (size[0], size[1], size[2]))
+                runner = self._session(recording)
+            except CannotRecordError as error:
+                if self.asked != "auto":
+                    raise ArgumentError(f"engine {self._name!r}: {error}; use engine='torch'") from None
+                self._name = "torch"
+            else:
+                if recording.fixed:
+                    self._runners[size] = runner
+                else:
+                    self._any_size = runner
+                return runner
+        self._any_size = _Torch(self.network, inputs[:1], self.compile, PRECISIONS[self.precision])
+        return self._any_size
+
+    def _session(self, recording: Recording) -> Runner:
+        kind = _OpenCV if self._name == "opencv" else _OnnxRuntime
+        runner = kind(recording.data, self.device)
+        if not _close(runner(recording.example.to(self.device)).cpu(), recording.answer):
+            raise CannotRecordError("what was recorded of the network does not give what the network gives")
+        return runner
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_runners", "_any_size", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._reset(self.device)
+
+    def __repr__(self) -> str:
+        return f"Engine({self.name!r}, device {self.device})"
+
+
+def runs_on(engine: str | None, device: torch.device) -> bool:
+    """Whether an engine, by its name, can run on a device."""
+    if engine == "onnx":
+        return device.type == "cpu" or _on_gpu(device)
+    return engine != "opencv" or device.type == "cpu"
+
+
+def _checked(name: str, network: nn.Module, device: torch.device) -> str:
+    """The engine that a name means on a device."""
+    installed = _installed()
+    if name == "auto":
+        if device.type != "cpu":
+            return "torch"
+        if installed:
+            return "onnx"
+        depthwise = any(isinstance(m, nn.Conv2d) and m.groups > 1 for m in network.modules())
+        return "opencv" if depthwise else "torch"
+    if name == "onnx" and not installed:
+        raise MissingExtraError("onnxruntime", "onnx")
+    if not runs_on(name, device):
+        more = "install onnxruntime-gpu, or " if name == "onnx" and device.type == "cuda" else ""
+        raise ArgumentError(f"engine {name!r} does not run on {device}; {more}say device='cpu' or engine='torch'")
+    return name
+
+
+def _installed() -> bool:
+    return importlib.util.find_spec("onnxruntime") is not None
+
+
+def _on_gpu(device: torch.device) -> bool:
+    if device.type != "cuda" or not _installed():
+        return False
+    import onnxruntime  # late: the extra onnx
+
+    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+def _close(given: Tensor, expected: Tensor) -> bool:
+    if given.numel() != expected.numel():
+        return False
+    scale = float(expected.abs().max().clamp_min(1e-6))
+    return bool((given.reshape(expected.shape) - expected).abs().max() <= TOLERANCE * scale)
+
+
+class _Torch:
+    def __init__(self, network: nn.Module, example: Tensor, compiled: bool, dtype: torch.dtype) -> None:
+        module = fused(network, example).to(dtype).to(memory_format=torch.channels_last)
+        self.run: Callable[[Tensor], Tensor] = torch.compile(module) if compiled else module
+        self.dtype = dtype
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        return self.run(inputs.to(self.dtype, memory_format=torch.channels_last)).float()
+
+
+class _OnnxRuntime:
+    def __init__(self, data: bytes, device: torch.device) -> None:
+        import onnxruntime  # late: the extra onnx
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.log_severity_level = 3  # errors
+        providers: list[Any] = ["CPUExecutionProvider"]
+        if device.type == "cuda":
+            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
+        self.session = onnxruntime.InferenceSession(data, options, providers=providers)
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        array = inputs.cpu().contiguous().numpy()
+        return torch.from_numpy(self.session.run(None, {INPUT: array})[0]).to(inputs.device)
+
+
+class _OpenCV:
+    def __init__(self, data: bytes, device: torch.device) -> None:
+        import cv2  # late, as it is in all modules that may do without
+
+        self.net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
+        self.lock = threading.Lock()  # a cv2.dnn.Net keeps its input and all maps
+
+    def __call__(self, inputs: Tensor) -> Tensor:
+        array = inputs.contiguous().numpy()
+        with self.lock:
+            self.net.setInput(array)
+            return torch.from_numpy(self.net.forward().copy())  # the next call writes into what it gave
+
+
+def fused(network: nn.Module, example: Tensor) -> nn.Module:
+    """A copy of a network whose batch norms, where they follow a convolution, are part of its weights.
+
+    Args:
+        network: in evaluation mode.
+        example: an input ``(N, C, H, W)``; which norm follows which convolution is seen by running it.
+
+    Returns:
+        The copy; without anything folded where that would change what the network gives.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        example = example.clone()
+        plain = copy.deepcopy(network).eval()
+        pairs = _pairs(plain, example)
+        names = {module: name for name, module in plain.named_modules()}
+        folded = copy.deepcopy(plain)
+        for conv, norm in pairs:
+            folded.set_submodule(names[conv], fuse_conv_bn_eval(conv, norm))
+            folded.set_submodule(names[norm], nn.Identity())
+        return folded if _close(folded(example), plain(example)) else plain
+
+
+def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
+    """Convolutions that run once, each with the norm that its output goes to."""
+    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # the tensors are kept: an id is theirs only while they live
+    calls: list[nn.Module] = []
+    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
+
+    def after(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
+        calls.append(module)
+        if isinstance(module, nn.Conv2d):
+            outputs[id(output)] = (module, output)
+        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in outputs:
+            pairs.append((outputs[id(inputs[0])][0], module))
+
+    hooks = [m.register_forward_hook(after) for m in network.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+    try:
+        network(example)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return [(conv, norm) for conv, norm in pairs if calls.count(conv) == 1 and calls.count(norm) == 1]
