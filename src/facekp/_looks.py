@@ -32,12 +32,14 @@ class Looker:
         scale: of a crop, relative to the face's box.
         schema: of the points.
         codec: that gives them.
+        likely: candidates to which the finder gives less are looked at again only if their points are believed.
     """
 
     size: tuple[int, int]
     scale: float
     schema: KeypointSchema
     codec: Codec
+    likely: float
 
     def crop(
         self, image: Array, index: int, box: Array, angle: float, *, kind: int = FIRST, full: bool = False
@@ -51,6 +53,8 @@ class Looker:
         if rule is None or slot.image is None or crop.kind == LAST:
             return look
         if crop.kind == FIRST and self.codec.rates and look.score < rule.min_score:
+            if not slot.given and slot.scores[crop.index] < self.likely:
+                return look
             slot.looks[crop.index] = [look]
             for quarter in _QUARTERS:
                 slot.crops.append(self.crop(slot.image, crop.index, look.box, look.angle + quarter, kind=TURNED))

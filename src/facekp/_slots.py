@@ -117,17 +117,26 @@ class Slot:
     def pixels(self) -> int:
         return 0 if self.image is None else self.image.shape[0] * self.image.shape[1]
 
-    def result(self, on_error: str) -> list[Face] | ImageError:
-        if self.error is None:
-            return [face for face in self.faces if face is not None]
-        if on_error == "raise":
-            raise self.error
-        return self.error
+    def result(self, options: Options) -> list[Face] | ImageError:
+        if self.error is not None:
+            if options.on_error == "raise":
+                raise self.error
+            return self.error
+        faces = [face for face in self.faces if face is not None]
+        if self.given or options.least is None or not faces:
+            return faces
+        faces = [face for face in faces if face.score >= options.least]
+        boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+        order = ordered(boxes, np.array([face.score for face in faces]), options.order)
+        return [faces[i] for i in order[: options.max_faces]]
 
 
 @dataclass(slots=True)
 class Options:
-    """What a call asked for, checked; see :meth:`facekp.Detector.stream`."""
+    """What a call asked for, checked; see :meth:`facekp.Detector.stream`.
+
+    ``least`` is the least score of a face where the points have a say in it, else None.
+    """
 
     batch_size: int
     max_faces: int | None
@@ -136,15 +145,16 @@ class Options:
     on_error: str
     refine: bool | Refinement
     finding: Mapping[str, Any]
+    least: float | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size}")
         if self.max_faces is not None and self.max_faces < 1:
             raise ArgumentError(f"max_faces must be at least 1, or None for all; got {self.max_faces}")
-        score = self.finding.get("min_score")
-        if score is not None and not 0 <= score <= 1:
-            raise ArgumentError(f"min_score must be in [0, 1], got {score}")
+        for score in (self.finding.get("min_score"), self.least):
+            if score is not None and not 0 <= score <= 1:
+                raise ArgumentError(f"min_score must be in [0, 1], got {score}")
         choice("order", self.order, ORDERS)
         choice("color", self.color, ("rgb", "bgr"))
         choice("on_error", self.on_error, ("raise", "return"))

@@ -20,6 +20,7 @@ from ._loading import load_finder, network_of, pick_device
 from ._looks import Looker
 from ._refine import Refinement, upright
 from ._slots import CHUNK_PIXELS, Crop, Look, Options, Picture, Slot, choice, chunks, given_slot, ordered
+from ._verdict import Verdict
 from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
@@ -68,15 +69,17 @@ class Detector:
             self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
             self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
             self.mean, self.std, self.clahe = float(pixels["mean"]), float(pixels["std"]), float(pixels.get("clahe", 0))
+            self._verdict = Verdict.from_config(config)
             self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
-        self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec)
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.engine: Engine | None = None
         if engine is not None:
             self.engine = Engine(self.network, engine, device=self.device, compile=compile, precision=precision)
         self.finder = face_finder.to(self.device) if face_finder is not None else None
+        likely = 0.0 if self._verdict is None else self._verdict.likely
+        self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec, likely)
 
     @classmethod
     def from_pretrained(
@@ -212,7 +215,7 @@ class Detector:
                 face; or for each picture its own boxes ``(N, 4)`` xyxy (brows to chin, jaw to jaw).
             batch_size: crops that go through the network together; crops of different pictures mix.
             max_faces: keep the first so many faces of a picture.
-            min_score: drop faces below; None takes the finder's own.
+            min_score: drop faces whose score is below; None takes the model's own, or else the finder's.
             order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
                 given boxes keep their order.
             refine: cut a face out and look at it once more where its points show that the box was off or the face
@@ -233,8 +236,11 @@ class Detector:
         asked = {key: value for key, value in own.items() if value is not None}
         if asked and not isinstance(self.finder, finders.FaceFinder):
             raise ArgumentError(f"{', '.join(asked)}: only facekp's own finder has this option, and it is not in use")
-        finding = {"min_score": min_score, **asked}
-        options = Options(batch_size, max_faces, order, color, on_error, refine, finding)
+        finding, least = {"min_score": min_score, **asked}, None
+        if self._verdict is not None and isinstance(self.finder, finders.FaceFinder):
+            least = self._verdict.min_score if min_score is None else min_score
+            finding["min_score"] = self._verdict.least
+        options = Options(batch_size, max_faces, order, color, on_error, refine, finding, least)
         if boxes is None and self.finder is None and self.crop_box != "full":
             raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
         return self._stream(images, boxes, options)
@@ -248,11 +254,11 @@ class Detector:
             ):
                 self._run(queue, options)
             while queue and queue[0].done:
-                yield queue.popleft().result(options.on_error)
+                yield queue.popleft().result(options)
         while any(s.crops for s in queue):
             self._run(queue, options)
         for slot in queue:
-            yield slot.result(options.on_error)
+            yield slot.result(options)
 
     def _prepare(self, chunk: Sequence[Picture], options: Options) -> list[Slot]:
         """Boxes and crops of a few pictures."""
@@ -279,7 +285,8 @@ class Detector:
             return [given_slot("full", p, options) for p in pictures]
         slots = []
         for found in self.finder(pictures, **options.finding):
-            keep = ordered(found.boxes, found.scores, options.order)[: options.max_faces]
+            most = options.max_faces if options.least is None else None  # which are faces is not known yet
+            keep = ordered(found.boxes, found.scores, options.order)[:most]
             slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep]))
         return slots
 
@@ -296,7 +303,10 @@ class Detector:
             if look is not None:
                 i = crop.index
                 box = slot.boxes[i] if slot.given else upright(look.box, look.angle)
-                slot.faces[i] = Face(look.keypoints, look.scores, box, float(slot.scores[i]), self.schema)
+                score = float(slot.scores[i])
+                if self._verdict is not None and options.least is not None and not slot.given:
+                    score = self._verdict.score(score, look.scores)
+                slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema)
             if slot.done:
                 slot.image = None
 

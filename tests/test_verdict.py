@@ -1,0 +1,104 @@
+"""Whether a candidate is a face, by the finder and the points."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from facekp import finder
+from facekp._verdict import Verdict
+from facekp.detector import Detector
+from facekp.errors import ArgumentError, HubError
+from facekp.finder import Detections
+
+VERDICT = {"finder": 0.5, "points": 2.0, "bias": 1.0, "least": 0.1, "likely": 0.2, "min_score": 0.6}
+
+
+def verdict(**changes: float) -> Verdict:
+    return Verdict(**{**VERDICT, **changes})
+
+
+def test_by_hand() -> None:
+    """Scores of one half have a logit of 0; sigmoid(-1) and sigmoid(2) have logits of -1 and 2."""
+    half = np.full(68, 0.5)
+    assert verdict().score(0.5, half) == pytest.approx(1 / (1 + math.exp(-1)))
+    low, high = 1 / (1 + math.e), np.full(4, 1 / (1 + math.exp(-2)))
+    assert verdict().score(low, high) == pytest.approx(1 / (1 + math.exp(-(1 - 0.5 + 4))))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_any_scores_give_a_probability(found: float, points: float) -> None:
+    p = verdict().score(found, np.full(5, points))
+    assert 0 <= p <= 1
+    assert 0 <= verdict(points=1e6).score(found, np.full(5, points)) <= 1  # nothing overflows
+
+
+@pytest.mark.parametrize("wrong", [{"least": 2}, {"likely": -0.1}, {"bias": math.nan}, {"min_score": math.inf}])
+def test_wrong_numbers(wrong: dict[str, float]) -> None:
+    with pytest.raises(ArgumentError, match="face_score"):
+        verdict(**wrong)
+
+
+def test_a_model_may_have_none() -> None:
+    assert Verdict.from_config({"name": "any"}) is None
+    assert Verdict.from_config({"face_score": VERDICT}) == verdict()
+
+
+class Candidates(finder.FaceFinder):
+    """Finds three candidates side by side, and keeps what it was asked for."""
+
+    def __init__(self) -> None:
+        small = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+        super().__init__(finder.create(small))
+        self.asked: list[float | None] = []
+
+    def __call__(self, images: Any, *, min_score: float | None = None, **_: Any) -> list[Detections]:
+        self.asked.append(min_score)
+        boxes = np.array([[10, 10, 40, 40], [50, 10, 90, 50], [10, 60, 30, 80]], np.float32)
+        return [Detections(boxes, np.array([0.9, 0.8, 0.3], np.float32)) for _ in images]
+
+
+def detector(**changes: Any) -> Detector:
+    shipped = Detector.from_pretrained(finder=None, device="cpu", engine="torch")
+    config = {**shipped.config, "face_score": VERDICT, **changes}
+    model = Detector(shipped.network, config, face_finder=Candidates(), device="cpu")
+    believed = {10: 0.2, 50: 0.9, 60: 0.9}  # by the left edge of a candidate, or its upper where that is 60
+
+    def predict(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        points = np.broadcast_to(model.schema.mean_shape * 98 + 63.5, (len(crops), 68, 2)).astype(np.float32)
+        return points, np.array([np.full(68, believed[int(c[64, 64, 0])], np.float32) for c in crops])
+
+    model.predict = predict  # type: ignore[method-assign]
+    return model
+
+
+def picture() -> np.ndarray:
+    """Red says which candidate is there."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[:, :45, 0], image[:, 45:, 0], image[55:, :45, 0] = 10, 50, 60
+    return image
+
+
+def test_points_have_the_last_word() -> None:
+    """The best candidate's points are not believed: sigmoid(1 + 1.1 - 2.8) = 0.34; the others' are."""
+    model = detector()
+    faces = model(picture())
+    assert model.finder.asked == [0.1]  # type: ignore[union-attr]
+    assert [round(float(f.box[0])) for f in faces] == [50, 10]
+    assert [f.score for f in faces] == sorted((f.score for f in faces), reverse=True)
+    everything = model(picture(), min_score=0)
+    assert [round(f.score, 2) for f in everything] == [1.0, 0.99, 0.34]
+    assert len(model(picture(), max_faces=1)) == 1
+    assert [round(float(f.box[0])) for f in model(picture(), order="left")] == [10, 50]
+    (given,) = model(picture(), boxes=[[10, 10, 40, 40]])
+    assert given.score == 1
+
+
+def test_a_wrong_config_is_named() -> None:
+    with pytest.raises((HubError, ArgumentError), match="face_score|incomplete"):
+        detector(face_score={"finder": 1})
