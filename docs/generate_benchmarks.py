@@ -106,8 +106,8 @@ def _face_score(r: dict[str, Any]) -> list[str]:
         f"### Is it a face? The score of `{r['model']}`'s faces",
         "",
         "On the validation list, every third picture under each hardship, and all with their faces painted over or cut "
-        f"away ({pictures['without']} pictures); each half of them by weights fitted to the other half. The calibration "
-        f"error over all {r['candidates']['faces'] + r['candidates']['others']} candidates is "
+        f"away ({pictures['without']} pictures); each half of them by weights fitted to the other half. The "
+        f"calibration error over all {r['candidates']['faces'] + r['candidates']['others']} candidates is "
         f"{r['calibration_error']:.3f}. Shipped: faces from {r['face_score']['min_score']:g} on. Pictures with "
         "strangers' faces that nobody labelled, five found by looking, were left out of those without faces.",
         "",
