@@ -27,28 +27,27 @@ def load(path, engine, outputs):
     return lambda images: (net.setInput(images), net.forward(outputs))[1]
 
 
-def cut(picture, centre, zoom, size, grey=0):
-    """The part of a picture around a centre, zoomed, as the networks take it; and the way back, a 2x3 matrix."""
-    matrix = np.array(
-        [[zoom, 0, (size[0] - 1) / 2 - zoom * centre[0]], [0, zoom, (size[1] - 1) / 2 - zoom * centre[1]]]
-    )
+def cut(picture, centre, zoom, size, *, angle=0.0, grey=0):
+    """The part of a picture around a centre, zoomed and turned back, as the networks take it; and the 2x3 way back."""
+    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), angle, zoom)
+    matrix[:, 2] += (np.array(size) - 1) / 2 - centre
     part = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(grey,) * 3)
     return cv2.dnn.blobFromImage(part, swapRB=True), cv2.invertAffineTransform(matrix)
 
 
 def main(finder, keypoints, picture, drawing, engine):
-    find, locate = load(finder, engine, ["boxes", "scores"]), load(keypoints, engine, ["keypoints", "scores"])
+    find = load(finder, engine, ["boxes", "scores", "angles"])
+    locate = load(keypoints, engine, ["keypoints", "scores"])
     image = cv2.imread(picture)  # BGR; cut() turns it into RGB
     height, width = image.shape[:2]
     zoom = min((SIZE[0] - 2 * MARGIN) / width, (SIZE[1] - 2 * MARGIN) / height, 2.0)
     blob, back = cut(image, ((width - 1) / 2, (height - 1) / 2), zoom, SIZE, grey=114)
-    boxes, scores = (output[0] for output in find(blob))
+    boxes, scores, angles = (output[0] for output in find(blob))
     xywh = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], 1)
     for i in np.ravel(cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), 0.5, 0.4)).astype(int):
-        x0, y0, x1, y1 = cv2.transform(boxes[i].reshape(1, 2, 2), back).ravel()
-        blob, to_picture = cut(
-            image, ((x0 + x1) / 2, (y0 + y1) / 2), CROP / max(x1 - x0, y1 - y0) / SCALE, (CROP, CROP)
-        )
+        (x0, y0), (x1, y1) = cv2.transform(boxes[i].reshape(1, 2, 2), back)[0]
+        centre, side = np.array([x0 + x1, y0 + y1]) / 2, SCALE * max(x1 - x0, y1 - y0)
+        blob, to_picture = cut(image, centre, CROP / side, (CROP, CROP), angle=float(angles[i]))
         points = cv2.transform(locate(blob)[0], to_picture)[0]
         print(f"face {scores[i]:.2f}, outer eye corners {np.round(points[[36, 45]], 1).tolist()}")
         for x, y in points:

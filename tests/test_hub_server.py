@@ -305,14 +305,14 @@ WRONG_CONFIGS = [
     ({"network": {"name": "alexnet", "points": 68}}, "unknown network 'alexnet'; choose one of: .*resnet"),
     ({"network": {"name": "resnet", "points": "many"}}, "network"),
     ({"network": {"name": "resnet", "points": 68, "pretrained": True}}, "pretrained asks for other weights"),
-    ({"network": {"name": "resnet", "points": 68, "head_width": 10**10}}, "beyond 16,384.* nothing was allocated"),
+    ({"network": {"name": "resnet", "points": 68, "head_width": 10**10}}, "beyond 65,536.* nothing was allocated"),
     (
         {"network": {"name": "unet", "points": 68, "channels": [16384] * 4}},  # some 10 thousand million
         "more than 500,000,000 numbers .*nothing was allocated",
     ),
     ({"network": {"name": "unet", "points": 68, "channels": [1] * 9, "convs": 9999}}, "4,000 tensors"),
-    ({"network": {"name": "mobile", "points": 68, "width": 1e300}}, "beyond 16,384"),
-    ({"network": {"name": "mobile", "points": 68, "width": float("nan")}}, "beyond 16,384"),
+    ({"network": {"name": "mobile", "points": 68, "width": 1e300}}, "beyond 65,536"),
+    ({"network": {"name": "mobile", "points": 68, "width": float("nan")}}, "beyond 65,536"),
     ({"crop": {"size": [10**9, 10**9], "scale": 1.2, "box": "full"}}, "crop.size: 1000000000 is beyond"),
 ]
 

@@ -23,7 +23,7 @@ MAX_NUMBERS = 500_000_000  # in a network: twenty times the largest of facekp's 
 MAX_BYTES = 8 * MAX_NUMBERS  # of its file
 _MAX_CONFIG_BYTES = 16 << 20
 _MAX_TENSORS = 4_000  # in a network: ten times as many as the deepest has
-_MAX_OPTION = 16_384  # widths, counts and sizes in pixels
+_MAX_OPTION = 65_536  # widths, counts and sizes in pixels
 _SIZED = ("network", "codec", "crop", "preprocessing", "finder")
 _KINDS = ("keypoints", "finder")
 

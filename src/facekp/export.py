@@ -203,6 +203,7 @@ class _Finder(nn.Module):
         self.mean, self.std = finder.config.mean, finder.config.std
         self.network = fused(finder.network, torch.zeros(1, 3, *size, device=finder.device)).cpu()
         self.decoder, self.angles = decoder, angles
+        self.slope, self.bias = finder.config.slope, finder.config.bias
         self.points: Tensor
         self.register_buffer("points", grid(size, STRIDES))
 
@@ -210,7 +211,7 @@ class _Finder(nn.Module):
         rows = self.network((images - self.mean) / self.std)
         if not self.decoder:
             return rows
-        boxes, scores = predicted_boxes(self.points, rows), rows[..., 0].sigmoid()
+        boxes, scores = predicted_boxes(self.points, rows), (rows[..., 0] * self.slope + self.bias).sigmoid()
         return (boxes, scores, predicted_angles(rows)) if self.angles else (boxes, scores)
 
 
