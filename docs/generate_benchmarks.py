@@ -152,6 +152,7 @@ def _finder_report(r: dict[str, Any], name: str) -> list[str]:
         "",
         f"A frame of 640 x 480, the best of several rounds in turns: {', '.join(times)}.{memory}{size} "
         f"({machine['machine']}, facekp {machine['facekp']}, torch {machine['torch']}; `benchmarks/results/{name}`.)",
+        *(["", r["note"]] if "note" in r else []),
     ]
 
 

@@ -1,11 +1,11 @@
 """What runs a network: PyTorch, ONNX Runtime or OpenCV, behind one call.
 
-Milliseconds of CPU for one picture, one thread of a busy x86-64 with AVX-512 (``python benchmarks/engines.py``)::
+Milliseconds of CPU for one picture, one thread of an x86-64 with AVX-512 (``python benchmarks/engines.py``)::
 
                                  onnx   torch   opencv   plain network
-    finder, 288x384               6.2    13.7     25.2            17.4
-    resnet18-ibug, 128x128       24.0    44.4     50.2            42.9
-    mobile (width 0.75), 128x128  5.6    14.8     10.7            17.9
+    finder, 288x384               2.6     8.9     12.4             9.0
+    resnet18-ibug, 128x128       18.5    32.7     46.1            27.6
+    mobile (width 0.75), 128x128  3.5     7.7      6.7            17.0
 
 So ``"auto"`` is ONNX Runtime where it is installed, and else PyTorch, but for networks of depthwise convolutions, at
 which OpenCV is quicker.  On a GPU it is PyTorch.
@@ -226,6 +226,8 @@ class _OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors
+        # Its threads would go on spinning after a call, in the way of what PyTorch and OpenCV do next.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
