@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from sealing import seal
+
 from facekp import hub
 
 ROOT = Path(__file__).parents[1]
@@ -41,6 +43,7 @@ def main(model: str, data: str) -> None:
     measured = [{k: r[k] for k in keys} | {"sha256": config["sha256"]} for r in reports]
     config["metrics"] = [m for m in config["metrics"] if SPLIT not in m.get("data", "")] + measured
     hub.write_config(config_path.parent, config)
+    seal()
 
 
 def shipped(name: str) -> tuple[Path, dict[str, Any]]:

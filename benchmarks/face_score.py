@@ -11,7 +11,6 @@ the pictures that did not fit them to ``benchmarks/results``.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -19,18 +18,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sealing import WEIGHTS, seal
 
 from facekp import geometry, hub, metrics
 from facekp.benchmark.conditions import CONDITIONS, Condition, cut_away, turned
 from facekp.datasets import IBUG300W
 from facekp.datasets.frames import frames_300w
+from facekp.decoders.calibration import logit
 from facekp.detector import Detector
 from facekp.predict import best_face
 from facekp.training.split import validation_names
 from facekp.transforms.frames import without_faces
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = ROOT / "src" / "facekp" / "weights"
 Array = npt.NDArray[Any]
 
 LEAST, LIKELY = 0.004, 0.02  # of the finder: what is looked at, and what may be looked at turned by quarters
@@ -57,7 +57,7 @@ def main(model: str, data: str) -> None:
     samples = [s for s in IBUG300W(root, split="train") if s.meta["name"] in held][::3]
     rows = np.array(list(faces(detector, samples)) + list(alarms(detector, root, sorted(held))))
     part, right, kind = rows[:, 0] % 2, rows[:, 3].astype(bool), rows[:, 4].astype(int)
-    x = np.c_[np.ones(len(rows)), _logit(rows[:, 1]), _logit(rows[:, 2])]
+    x = np.c_[np.ones(len(rows)), logit(rows[:, 1]), logit(rows[:, 2])]
     held_out = np.where(part == 0, x @ fit(x[part == 1], right[part == 1]), x @ fit(x[part == 0], right[part == 0]))
     probability = 1 / (1 + np.exp(-held_out))
     bias, finder, points = (round(float(v), 4) for v in fit(x, right))
@@ -126,19 +126,6 @@ def fit(x: Array, right: Array) -> Array:
         gradient = x.T @ (right - p) - 0.1 * w
         w += np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 0.1 * np.eye(len(w)), gradient)
     return w
-
-
-def _logit(p: Array) -> Array:
-    inside = np.clip(p, 1e-6, 1 - 1e-6)
-    return np.log(inside / (1 - inside))
-
-
-def seal() -> None:
-    """Record the checksums of what ships anew."""
-    files = sorted(p for p in WEIGHTS.glob("*/*") if p.is_file())
-    names = [str(p.relative_to(WEIGHTS)) for p in files]
-    ran = subprocess.run(["sha256sum", *names], cwd=WEIGHTS, check=True, stdout=subprocess.PIPE, text=True)
-    WEIGHTS.with_suffix(".sha256").write_text(ran.stdout)
 
 
 if __name__ == "__main__":

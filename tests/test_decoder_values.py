@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from facekp import decoders
+from facekp.errors import ArgumentError
 
 NAN = float("nan")
 SQUARE = {"input_size": (256, 256), "heatmap_size": (64, 64), "sigma": 2.0}  # stride 4
@@ -384,3 +385,53 @@ def test_a_lower_or_wider_map_has_a_lower_score(name: str) -> None:
     else:
         unsure = codec.decode(0.2 * codec.ideal_output(codec.encode(points)))[1]
     assert unsure < 0.5 * sure
+
+
+# ---------------------------------------------------------------- points that say how far off they may be
+
+
+def rated(**options: object) -> decoders.Codec:
+    return decoders.create("soft_argmax", input_size=(32, 32), heatmap_size=(8, 8), rated=True, **options)
+
+
+def test_a_rating_by_hand() -> None:
+    """A sharp map says u = 0.5 at its peak, and something else where the softmax is nothing."""
+    codec = rated()
+    assert codec.channels(68) == 136
+    output = torch.zeros(1, 2, 8, 8)
+    output[0, 0, 3, 5] = 100.0
+    output[0, 1] = 3.0
+    output[0, 1, 3, 5] = 0.5
+    points, _ = codec.decode(output)
+    torch.testing.assert_close(points, torch.tensor([[[5.5 * 4 - 0.5, 3.5 * 4 - 0.5]]]))
+    torch.testing.assert_close(codec.log_spread(output), torch.tensor([[0.5 - math.log(8)]]))
+
+
+def test_the_loss_of_a_rating_by_hand() -> None:
+    """Off by (3, 4) heatmap pixels with u = log 2: 2 log 2 + 5 / 2; and the best u is that of b = |e| / 2."""
+    codec = rated(rating_weight=1.0)
+    output = torch.zeros(1, 2, 8, 8)
+    output[0, 0, 6, 5] = 100.0
+    output[0, 1] = math.log(2)
+    target = codec.encode(torch.tensor([[[2.5 * 4 - 0.5, 2.5 * 4 - 0.5]]]))
+    torch.testing.assert_close(codec.loss(output, target)["rating"], torch.tensor(2 * math.log(2) + 2.5))
+    output[0, 1] = math.log(2.5)
+    output.requires_grad_()
+    codec.loss(output, target)["rating"].backward()
+    torch.testing.assert_close(output.grad, torch.zeros_like(output), atol=1e-6, rtol=0)
+
+
+def test_a_rating_moves_no_point() -> None:
+    codec = rated()
+    output = torch.randn(2, 6, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    points = torch.tensor([[[10.0, 12.0], [20.0, 9.0], [float("nan"), 3.0]]]).expand(2, -1, -1)
+    codec.loss(output, codec.encode(points))["rating"].backward()
+    assert output.grad is not None
+    assert not output.grad[:, :3].any()
+    assert output.grad[:, 3:5].any()
+    assert not output.grad[:, 5].any()  # a missing label rates nothing
+
+
+def test_rated_maps_come_in_pairs() -> None:
+    with pytest.raises(ArgumentError, match=r"expected output \(N, 2 K, \(8, 8\)\), got \(1, 3, 8, 8\)"):
+        rated().decode(torch.zeros(1, 3, 8, 8))

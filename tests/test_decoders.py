@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "simcc": {"input_size": (32, 64), "split": 2.0, "sigma": 3.0},
     "simcc, expectation": {"input_size": (32, 64), "split": 1.5, "sigma": 2.0, "reading": "expectation"},
     "soft_argmax": MAPS | {"point_weight": 0.5, "temperature": 0.7},
+    "soft_argmax, rated": MAPS | {"rated": True, "rating_weight": 0.5},
     "soft_argmax, regularised": MAPS | {"loss": "dsnt_regulariser", "heatmap_weight": 2.0, "point_loss": "smooth_l1"},
     "udp": MAPS | {"blur": 0},
     "weighted_argmax": MAPS | {"loss": "adaptive_wing"},
@@ -36,7 +38,7 @@ OPTIONS: dict[str, dict[str, object]] = {
 }
 #: How far from the truth a clean output may be read, in input pixels; the points of the tests are some 2 sigma inside.
 TOLERANCE = {"argmax": 1.8, "argmax, disc": 8.0, "simcc": 0.36, "weighted_argmax, disc": 1.5, "soft_argmax": 0.4}
-TOLERANCE |= {"soft_argmax, regularised": 0.4, "weighted_argmax": 0.4, "dark": 0.4}
+TOLERANCE |= {"soft_argmax, regularised": 0.4, "soft_argmax, rated": 0.4, "weighted_argmax": 0.4, "dark": 0.4}
 everyone = pytest.mark.parametrize("case", OPTIONS)
 
 
@@ -195,6 +197,8 @@ def test_gradients(case: str) -> None:
     place = torch.nan_to_num(codec.ideal_output(target))
     output = (place.clamp(-5, 5) + 0.05 * torch.rand_like(place)).requires_grad_()
     assert codec.decode(output)[0].dtype == torch.float64
+    if case == "soft_argmax, rated":  # a rating holds the places still: its own gradient is in test_decoder_values
+        codec.rating_weight = 0.0  # type: ignore[attr-defined]
     assert torch.autograd.gradcheck(lambda z: total(codec, z, target), output, fast_mode=True)
     if codec.decode(output)[0].requires_grad:
         assert torch.autograd.gradcheck(lambda z: codec.decode(z)[0], output, fast_mode=True)
@@ -428,3 +432,27 @@ def test_decoding_can_be_exported_to_onnx(tmp_path: Path) -> None:
         got = session.run(None, dict(zip(names, (x.numpy() for x in outputs), strict=True)))
         for mine, its in zip(Decode(codecs)(*outputs), got, strict=True):
             np.testing.assert_allclose(its, mine.numpy(), atol=1e-3)
+
+
+def test_an_expected_error_finds_the_scale_that_made_the_data() -> None:
+    """Errors of mean exp(b_k + 0.8 x): the slope and the biases come back, and the scores alone carry them."""
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.rand(4000, 3, generator=generator) * 2 - 4
+    scale = torch.exp(0.8 * spread + torch.tensor([0.0, 0.5, 1.0]))
+    error = -torch.log(1 - torch.rand(4000, 3, generator=generator)) * scale
+    error[:50, 1] = torch.nan
+    fitted = calibration.fit_error(spread, error)
+    assert fitted["slope"] == pytest.approx(0.8, abs=0.05)
+    scores = calibration.fit(spread, error < 0.05)
+    codec = decoders.create("regression", input_size=(40, 80), calibration={**scores, "error": fitted})
+    expected = codec.expected_error(codec.score(spread))
+    assert expected is not None
+    inside = (codec.score(spread) > 1e-5) & (codec.score(spread) < 1 - 1e-5)
+    torch.testing.assert_close(expected[inside], (scale * 80)[inside], rtol=0.15, atol=0)
+
+
+def test_a_codec_that_was_never_fitted_expects_nothing() -> None:
+    assert create("soft_argmax").expected_error(torch.rand(2, 3)) is None
+    flat = {"slope": 0.0, "bias": [0.3], "error": {"slope": 1.0, "bias": [math.log(0.25)]}}
+    codec = decoders.create("regression", input_size=(40, 80), calibration=flat)
+    torch.testing.assert_close(codec.expected_error(torch.rand(2, 3)), torch.full((2, 3), 20.0))

@@ -145,9 +145,13 @@ def test_stream_reads_no_more_than_it_needs() -> None:
     assert len(read) <= 8
 
 
-def test_options_of_a_stream_are_checked_at_once() -> None:
-    with pytest.raises(ArgumentError, match="batch_size must be at least 1"):
-        make().stream([IMAGE], batch_size=0)
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, "a", None])
+def test_options_of_a_stream_are_checked_at_once(wrong: Any) -> None:
+    with pytest.raises(ArgumentError, match="batch_size must be a whole number of at least 1"):
+        make().stream([IMAGE], batch_size=wrong)
+    if wrong is not None:  # all faces
+        with pytest.raises(ArgumentError, match="max_faces must be a whole number of at least 1, or None"):
+            make().stream([IMAGE], max_faces=wrong)
 
 
 def test_full_takes_the_picture_as_the_crop() -> None:

@@ -323,3 +323,41 @@ def test_wrong_shapes_are_refused() -> None:
             metrics.jitter(points, target)
     with pytest.raises(ArgumentError, match="needs a schema"):
         metrics.jitter(np.zeros((5, 68, 2)), norm="box")
+
+
+# ---------------------------------------------------------------- whether a model knows which points are off
+
+
+def test_rank_correlation_by_hand() -> None:
+    """Ranks 1 2 3 4 against 1 2 4 3: 1 - 6 * 2 / (4 * 15) = 0.8; within points 1 and -1."""
+    expected = np.array([[1.0, 4.0], [2.0, 3.0]])
+    errors = np.array([[0.1, 0.3], [0.2, 0.4]])
+    found = metrics.rank_correlation(expected, errors)
+    assert found.overall == pytest.approx(0.8)
+    assert found.within == pytest.approx(0)
+
+
+def test_a_constant_for_each_point_earns_nothing_within() -> None:
+    rng = np.random.default_rng(0)
+    scale = np.array([1.0, 2.0, 8.0])
+    errors = rng.exponential(scale, (500, 3))
+    found = metrics.rank_correlation(np.broadcast_to(scale, errors.shape), errors)
+    assert found.overall > 0.4
+    assert np.isnan(found.within)
+
+
+@given(st.integers(0, 1000))
+def test_only_the_order_of_expected_errors_counts(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    expected, errors = rng.random((20, 3)), rng.random((20, 3))
+    expected[3, 1], errors[4, 2] = np.nan, np.nan
+    found = metrics.rank_correlation(expected, errors)
+    assert metrics.rank_correlation(np.exp(3 * expected), errors) == pytest.approx(found)
+    assert metrics.rank_correlation(errors, errors) == pytest.approx((1, 1))
+    assert metrics.rank_correlation(-errors, errors) == pytest.approx((-1, -1))
+
+
+def test_nothing_to_order() -> None:
+    assert all(np.isnan(v) for v in metrics.rank_correlation(np.full((3, 2), np.nan), np.ones((3, 2))))
+    with pytest.raises(ArgumentError, match=r"rank_correlation: expected two arrays \(N, K\), got \(3,\)"):
+        metrics.rank_correlation(np.zeros(3), np.zeros(3))

@@ -464,3 +464,14 @@ def test_the_mobile_network_is_small() -> None:
             assert models.parameters(network) < (1.5e6 if head != "simcc" else 2e6)
         wide, narrow = (models.parameters(models.create("mobile", points=68, width=w)) for w in (1.0, 0.5))
     assert narrow < 0.45 * wide
+
+
+def test_a_narrow_resnet() -> None:
+    network = models.create("resnet", points=4, widths=[8, 12, 16, 24], head_width=8)
+    assert network.trunk.channels == (8, 12, 16, 24)
+    assert network(torch.zeros(1, 3, 64, 64)).shape == (1, 4, 16, 16)
+    assert models.create("resnet", points=4, depth=50, widths=[8, 12, 16, 24]).trunk.channels == (32, 48, 64, 96)
+    with pytest.raises(ArgumentError, match="widths: expected four positive numbers"):
+        models.create("resnet", points=4, widths=[8, 12, 16])
+    with pytest.raises(ArgumentError, match="pretrained: there are ImageNet weights for widths"):
+        models.create("resnet", points=4, widths=[8, 12, 16, 24], pretrained=True)

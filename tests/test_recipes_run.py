@@ -16,7 +16,7 @@ from facekp.sample import Sample
 from facekp.training import dry, recipe
 
 #: Where the layers do not depend on the input's size, a small one shows the same.
-SMALL = ("300w-", "pixelwise-", "kaggle-e-resnet", "resnet18-ibug")
+SMALL = ("300w-", "pixelwise-", "kaggle-e-resnet", "resnet18-ibug", "mobile-ibug")
 FIRST = ("nose-tip-a1", "all-points-b2", "300w-c1-resnet18", "pixelwise-d-unet", "kaggle-e-simple")  # of each family
 KEYPOINTS = [name for name in recipe.names() if recipe.load(name).task == "keypoints"]
 HELD = (0, 5, 9)
@@ -68,6 +68,7 @@ def changes(name: str, root: Path) -> list[str]:
     said = [f"data.root={root}", "batch_size=4", "workers=0", "precision=32-true"]
     if name.startswith(SMALL):
         said.append("crop.size=[64, 64]")
+    said += ["init=null", "data.teacher=null"]  # models that other recipes make
     if isinstance(recipe.load(name).data.validation, str):
         said.append(f"data.validation={root / 'held.txt'}")
     return said

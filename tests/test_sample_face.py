@@ -56,6 +56,18 @@ def test_missing_points_are_null_and_come_back_missing() -> None:
     assert Face.from_dict(json.loads(text), "kaggle15").schema is KAGGLE
 
 
+def test_uncertainty_goes_with_the_face() -> None:
+    plain = Face(np.zeros((68, 2), np.float32), np.ones(68, np.float32), np.array([0, 0, 9, 9], np.float32), 1.0, IBUG)
+    assert plain.uncertainty is None
+    assert "uncertainty" not in plain.to_dict()
+    told = Face(*(getattr(plain, n) for n in ("keypoints", "scores", "box", "score", "schema")), np.full(68, 1.25))
+    again = Face.from_dict(told.to_dict())
+    assert again.uncertainty is not None
+    np.testing.assert_array_equal(again.uncertainty, told.uncertainty)
+    with pytest.raises(ArgumentError, match=r"uncertainty \(68,\); got \(1,\)"):
+        Face.from_dict({**plain.to_dict(), "uncertainty": [2.0]})
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch
 from facekp import Detector, datasets, decoders, evaluate, hub, models, schema
 from facekp.errors import DatasetError, RecipeError
 from facekp.training import data, module, recipe, run
+from facekp.training.groups import Teacher
+from facekp.training.teacher import taught
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +265,43 @@ def test_a_cache_that_lacks_what_the_crop_takes_is_an_error(
     load()
     assert "enlarged from 32 to the crop's 64 pixels" in caplog.text
     assert "get black edges; run  facekp pack  again with --scale 2.4" in caplog.text
+
+
+# ---------------------------------------------------------------- what is trained on
+
+
+def test_pictures_are_left_out_whatever_their_format(drawn: Path, caplog: pytest.LogCaptureFixture) -> None:
+    spec = values(drawn)
+    names = ["lfpw/trainset/image_0003.jpg", "lfpw/trainset/image_0005.png"]  # one to train on, one held out
+    spec["data"]["leave_out"] = names
+    train, held = data.split(recipe.check(spec, "test").data)
+    assert (len(train), len(held)) == (9, 1)
+    assert not {"lfpw/trainset/image_0003.png", "lfpw/trainset/image_0005.png"} & {
+        s.meta["name"] for s in (*train, *held)
+    }
+    assert not caplog.records
+    spec["data"]["leave_out"] = [*names, "lfpw/trainset/image_9999.jpg"]
+    data.split(recipe.check(spec, "test").data)
+    assert "the sets have 2 of 3 pictures" in caplog.text
+
+
+def test_a_teacher_moves_the_labels(drawn: Path) -> None:
+    """Its predictions at a share of one, those and the labels' mean at a half; what is missing is the teacher's."""
+    train, _ = data.split(recipe.check(values(drawn), "test").data)
+    few = train[:2]
+    few[1] = replace(few[1], keypoints=few[1].keypoints.copy())
+    few[1].keypoints[7] = np.nan
+    whole = taught(few, Teacher(model="resnet18-ibug", share=1.0))
+    half = taught(few, Teacher(model="resnet18-ibug", share=0.5))
+    assert all(np.isfinite(s.keypoints).all() for s in (*whole, *half))
+    assert not np.allclose(whole[0].keypoints, few[0].keypoints, atol=0.01)
+    np.testing.assert_allclose(half[0].keypoints, (few[0].keypoints + whole[0].keypoints) / 2, atol=1e-3)
+    np.testing.assert_allclose(half[1].keypoints[7], whole[1].keypoints[7])
+    assert np.isnan(few[1].keypoints[7]).all()  # the labels themselves stay
+
+
+def test_a_teacher_of_other_points_is_refused(drawn: Path) -> None:
+    spec = values(drawn)
+    spec["data"] |= {"points": ["nose_tip"], "teacher": {"model": "resnet18-ibug"}}
+    with pytest.raises(RecipeError, match=r"data\.teacher: resnet18-ibug has the points ibug68, not"):
+        run.job(recipe.check(spec, "test"))

@@ -609,6 +609,22 @@ def test_which_rows_are_whose() -> None:
     assert init.rows(soft, two, line, two).put == []
 
 
+def test_maps_keep_their_rows_where_ratings_come_or_go() -> None:
+    points = schema.get("ibug68")
+    few = points.subset(["nose_tip", "chin"]) if "chin" in points.names else points.subset(["nose_tip"])
+    maps = {"input_size": (32, 32), "heatmap_size": (8, 8)}
+    plain, rated = decoders.create("soft_argmax", **maps), decoders.create("soft_argmax", rated=True, **maps)
+    found = init.rows(plain, points, rated, points)
+    assert (found.before, found.after) == (68, 136)
+    assert found.take == found.put == list(range(68))
+    assert init.rows(rated, points, plain, points).put == list(range(68))
+    tip = points.names.index("nose_tip")
+    both = init.rows(rated, points, rated, few)
+    assert tip in both.take
+    assert 68 + tip in both.take
+    assert sorted(both.put) == list(range(2 * len(few)))
+
+
 # ---------------------------------------------------------------- the command
 
 

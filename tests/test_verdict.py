@@ -49,6 +49,21 @@ def test_a_model_may_have_none() -> None:
     assert Verdict.from_config({"face_score": VERDICT}) == verdict()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("high", "face_score: expected a table of numbers, got 'high'"),
+        ({**VERDICT, "least": 2}, "face_score: expected finite weights"),
+        ({"finder": 1}, "face_score: .*missing"),
+        ({**VERDICT, "bias": "much"}, "could not convert"),
+    ],
+)
+def test_a_wrong_config_is_named(given: Any, said: str) -> None:
+    detector = Detector.from_pretrained("resnet18-ibug", finder=None, engine="torch", device="cpu")
+    with pytest.raises(HubError, match=f"resnet18-ibug: config.json is incomplete or wrong: .*{said}"):
+        Detector(detector.network, {**detector.config, "face_score": given})
+
+
 class Candidates(finder.FaceFinder):
     """Finds three candidates side by side, and keeps what it was asked for."""
 
@@ -97,8 +112,3 @@ def test_points_have_the_last_word() -> None:
     assert [round(float(f.box[0])) for f in model(picture(), order="left")] == [10, 50]
     (given,) = model(picture(), boxes=[[10, 10, 40, 40]])
     assert given.score == 1
-
-
-def test_a_wrong_config_is_named() -> None:
-    with pytest.raises((HubError, ArgumentError), match="face_score|incomplete"):
-        detector(face_score={"finder": 1})

@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh as a peer of ``facekp benchmark finder``.
+"""MediaPipe's face mesh as a peer of ``facekp benchmark finder`` and ``facekp benchmark speed``.
 
     python -m venv venv-mediapipe && venv-mediapipe/bin/pip install mediapipe==0.10.21
     facekp benchmark finder --data DATA/300w --peer "venv-mediapipe/bin/python benchmarks/peers/mediapipe_mesh.py"

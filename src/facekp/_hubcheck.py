@@ -109,7 +109,8 @@ def check(config: Mapping[str, Any]) -> None:
     if kind not in _KINDS:
         raise HubError(f"unknown type {kind!r}; choose one of: {', '.join(_KINDS)}")
     for section in _SIZED:
-        _check_numbers(config.get(section), section)
+        if section in config:
+            _check_numbers(_mapping(config, section), section)
     try:
         layout = schema_of(config)
         if "codec" in config:

@@ -7,30 +7,16 @@ Each rule has the arguments of its torch function after the graph that it writes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from . import _onnxshapes as shapes
+from ._onnxshapes import Writer
+
 __all__ = ["RULES", "Writer"]
-
-
-class Writer(Protocol):
-    """What the rules write to."""
-
-    fixed: bool
-
-    def emit(self, result: Tensor | None, kind: str, inputs: Sequence[Any], **attributes: Any) -> str:
-        """Add a node; its output is ``result``, or a name for nodes to come."""
-
-    def whole(self, values: Sequence[int]) -> str:
-        """A constant of whole numbers."""
-
-    def constant(self, values: npt.NDArray[Any]) -> str:
-        """A constant of float32."""
 
 
 def _pair(value: Any) -> list[int]:
@@ -64,6 +50,14 @@ def _same(g: Writer, y: Tensor, x: Tensor, *args: Any, **kwargs: Any) -> None:
     g.emit(y, "Identity", [x])
 
 
+def _window(weight: Tensor, stride: Any, padding: Any, dilation: Any, groups: int) -> dict[str, Any]:
+    """The attributes that convolutions and their transposes share."""
+    if isinstance(padding, str):
+        raise TypeError(f"padding={padding!r}")
+    window = {"kernel_shape": list(weight.shape[2:]), "strides": _pair(stride), "pads": _pair(padding) * 2}
+    return window | {"dilations": _pair(dilation), "group": int(groups)}
+
+
 def _conv(
     g: Writer,
     y: Tensor,
@@ -75,21 +69,8 @@ def _conv(
     dilation: Any = 1,
     groups: int = 1,
 ) -> None:
-    if isinstance(padding, str):
-        raise TypeError(f"padding={padding!r}")
     given = [x, weight] if bias is None else [x, weight, bias]
-    pads = _pair(padding) * 2
-    kernel = list(weight.shape[2:])
-    g.emit(
-        y,
-        "Conv",
-        given,
-        kernel_shape=kernel,
-        strides=_pair(stride),
-        pads=pads,
-        dilations=_pair(dilation),
-        group=int(groups),
-    )
+    g.emit(y, "Conv", given, **_window(weight, stride, padding, dilation, groups))
 
 
 def _conv_transpose(
@@ -105,17 +86,8 @@ def _conv_transpose(
     dilation: Any = 1,
 ) -> None:
     given = [x, weight] if bias is None else [x, weight, bias]
-    g.emit(
-        y,
-        "ConvTranspose",
-        given,
-        kernel_shape=list(weight.shape[2:]),
-        strides=_pair(stride),
-        pads=_pair(padding) * 2,
-        output_padding=_pair(output_padding) if any(_pair(output_padding)) else None,
-        dilations=_pair(dilation),
-        group=int(groups),
-    )
+    more = _pair(output_padding) if any(_pair(output_padding)) else None
+    g.emit(y, "ConvTranspose", given, output_padding=more, **_window(weight, stride, padding, dilation, groups))
 
 
 def _batch_norm(
@@ -220,95 +192,16 @@ def _adaptive_average(g: Writer, y: Tensor, x: Tensor, output_size: Any) -> None
     g.emit(y, "GlobalAveragePool", [x])
 
 
-def _mean(g: Writer, y: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> None:
-    if dim is None:
-        raise TypeError("a mean of everything")
-    axes = sorted(int(d) % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim]))
-    if axes == [2, 3] and x.ndim == 4:  # every runtime is quick at this one
-        pooled = g.emit(y if keepdim else None, "GlobalAveragePool", [x])
-        if not keepdim:
-            g.emit(y, "Flatten", [pooled], axis=1)
-        return
-    g.emit(y, "ReduceMean", [x], axes=axes, keepdims=int(keepdim))
-
-
-def _cat(g: Writer, y: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> None:
-    g.emit(y, "Concat", list(tensors), axis=int(dim) % y.ndim)
-
-
-def _flatten(g: Writer, y: Tensor, x: Tensor, start_dim: int = 0, end_dim: int = -1) -> None:
-    start, end = start_dim % x.ndim, end_dim % x.ndim
-    if start < 1:
-        raise TypeError("a flatten of the batch")
-    if end != x.ndim - 1:
-        g.fixed = True
-    rest = [0] * start + [-1] + list(x.shape[end + 1 :])
-    g.emit(y, "Reshape", [x, g.whole(rest)])
-
-
-def _reshape(g: Writer, y: Tensor, x: Tensor, *shape: Any) -> None:
-    if not x.ndim or not y.ndim or x.shape[0] != y.shape[0]:
-        raise TypeError("a reshape of the batch")
-    if y.ndim > 2:
-        g.fixed = True
-    g.emit(y, "Reshape", [x, g.whole([0, *y.shape[1:]] if y.ndim > 2 else [0, -1][: y.ndim])])
-
-
-def _transpose(g: Writer, y: Tensor, x: Tensor, a: int, b: int) -> None:
-    order = list(range(x.ndim))
-    order[a], order[b] = order[b], order[a]
-    g.emit(y, "Transpose", [x], perm=order)
-
-
-def _permute(g: Writer, y: Tensor, x: Tensor, *dims: Any) -> None:
-    order = dims[0] if isinstance(dims[0], list | tuple) else dims
-    g.emit(y, "Transpose", [x], perm=[int(d) % x.ndim for d in order])
-
-
-def _pad(g: Writer, y: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None) -> None:
-    if mode != "constant":
-        raise TypeError(f"mode={mode!r}")
-    before, after = [0] * x.ndim, [0] * x.ndim
-    for i in range(len(pad) // 2):  # torch counts from the last dimension
-        before[-1 - i], after[-1 - i] = int(pad[2 * i]), int(pad[2 * i + 1])
-    g.emit(y, "Pad", [x, g.whole([*before, *after]), float(value or 0)], mode="constant")
-
-
-def _interpolate(
-    g: Writer,
-    y: Tensor,
-    x: Tensor,
-    size: Any = None,
-    scale_factor: Any = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    **others: Any,
-) -> None:
-    if x.ndim != 4 or mode not in ("nearest", "bilinear") or others.get("antialias"):
-        raise TypeError(f"mode={mode!r}, antialias={others.get('antialias')}")
-    scales = [b / a for a, b in zip(x.shape, y.shape, strict=True)]
-    if size is not None and any(s != int(s) for s in scales):  # whole ratios hold for every size
-        g.fixed = True
-        scales = [
-            s if s == int(s) else s * (1 + 1e-6) for s in scales
-        ]  # rounded down, a side must not lose its last pixel
-    how = "align_corners" if align_corners else "pytorch_half_pixel" if mode == "bilinear" else "asymmetric"
-    extra = {"nearest_mode": "floor"} if mode == "nearest" else {}
-    ratios = g.constant(np.asarray(scales, np.float32))
-    kind = "linear" if mode == "bilinear" else "nearest"
-    g.emit(y, "Resize", [x, "", ratios], mode=kind, coordinate_transformation_mode=how, **extra)
-
-
 RULES: dict[str, Callable[..., None]] = {
     "adaptive_avg_pool2d": _adaptive_average,
     "add": _binary("Add"),
     "avg_pool2d": _pool("AveragePool"),
     "batch_norm": _batch_norm,
-    "cat": _cat,
+    "cat": shapes.cat,
     "clamp": _clamp,
     "clip": _clamp,
     "clone": _same,
-    "concat": _cat,
+    "concat": shapes.cat,
     "contiguous": _same,
     "conv2d": _conv,
     "conv_transpose2d": _conv_transpose,
@@ -318,29 +211,29 @@ RULES: dict[str, Callable[..., None]] = {
     "elu": _elu,
     "exp": _unary("Exp"),
     "feature_dropout": _same,
-    "flatten": _flatten,
+    "flatten": shapes.flatten,
     "float": _same,
     "hardsigmoid": _hardsigmoid,
     "hardswish": _hardswish,
     "hardtanh": _hardtanh,
     "iadd": _binary("Add"),
     "imul": _binary("Mul"),
-    "interpolate": _interpolate,
+    "interpolate": shapes.interpolate,
     "isub": _binary("Sub"),
     "leaky_relu": _leaky_relu,
     "linear": _linear,
     "matmul": _binary("MatMul"),
     "max_pool2d": _pool("MaxPool"),
-    "mean": _mean,
+    "mean": shapes.mean,
     "mul": _binary("Mul"),
     "neg": _unary("Neg"),
-    "pad": _pad,
-    "permute": _permute,
+    "pad": shapes.pad,
+    "permute": shapes.permute,
     "prelu": _prelu,
     "radd": _binary("Add"),
     "relu": _unary("Relu"),
     "relu6": _relu6,
-    "reshape": _reshape,
+    "reshape": shapes.reshape,
     "rmul": _binary("Mul"),
     "rsub": _reversed("Sub"),
     "sigmoid": _unary("Sigmoid"),
@@ -348,10 +241,10 @@ RULES: dict[str, Callable[..., None]] = {
     "softmax": _softmax,
     "sqrt": _unary("Sqrt"),
     "sub": _binary("Sub"),
-    "swapaxes": _transpose,
+    "swapaxes": shapes.transpose,
     "tanh": _unary("Tanh"),
     "to": _same,
-    "transpose": _transpose,
+    "transpose": shapes.transpose,
     "truediv": _binary("Div"),
-    "view": _reshape,
+    "view": shapes.reshape,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -68,12 +69,14 @@ class Look:
         angle: the crop's.
         keypoints: ``(K, 2)`` in the picture.
         scores: ``(K,)``.
+        uncertainty: ``(K,)`` expected errors in the picture, where the model tells them.
     """
 
     box: Array
     angle: float
     keypoints: Array
     scores: Array
+    uncertainty: Array | None = None
 
     @property
     def score(self) -> float:
@@ -148,10 +151,12 @@ class Options:
     least: float | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise ArgumentError(f"batch_size must be at least 1, got {self.batch_size}")
-        if self.max_faces is not None and self.max_faces < 1:
-            raise ArgumentError(f"max_faces must be at least 1, or None for all; got {self.max_faces}")
+        if not _count(self.batch_size):
+            raise ArgumentError(f"batch_size must be a whole number of at least 1, got {self.batch_size!r}")
+        if self.max_faces is not None and not _count(self.max_faces):
+            raise ArgumentError(
+                f"max_faces must be a whole number of at least 1, or None for all; got {self.max_faces!r}"
+            )
         for score in (self.finding.get("min_score"), self.least):
             if score is not None and not 0 <= score <= 1:
                 raise ArgumentError(f"min_score must be in [0, 1], got {score}")
@@ -177,6 +182,10 @@ class Picture:
     @property
     def pixels(self) -> int:
         return 0 if isinstance(self.image, ImageError) else self.image.shape[0] * self.image.shape[1]
+
+
+def _count(value: Any) -> bool:
+    return isinstance(value, Integral) and int(value) >= 1
 
 
 def choice(argument: str, value: Any, choices: Sequence[str]) -> Any:

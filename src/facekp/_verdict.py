@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from .decoders.calibration import logit
 from .errors import ArgumentError
 
 __all__ = ["Verdict"]
@@ -47,16 +48,22 @@ class Verdict:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Verdict | None:
-        """That of a model's config; None where it has none."""
+        """That of a model's config; None where it has none.
+
+        Raises:
+            ValueError: it is no table of these numbers.
+        """
         given = config.get("face_score")
-        return None if given is None else cls(**{key: float(value) for key, value in given.items()})
+        if given is None:
+            return None
+        if not isinstance(given, Mapping):
+            raise ValueError(f"face_score: expected a table of numbers, got {given!r}")
+        try:
+            return cls(**{key: float(value) for key, value in given.items()})
+        except (TypeError, ArgumentError) as error:
+            raise ValueError(f"face_score: {error}") from None
 
     def score(self, found: float, points: Array) -> float:
         """The probability, of the finder's score and the points' scores ``(K,)``."""
-        logit = self.bias + self.finder * _logit(found) + self.points * _logit(float(points.mean()))
-        return 1 / (1 + math.exp(-min(max(logit, -500.0), 500.0)))
-
-
-def _logit(p: float) -> float:
-    inside = min(max(p, 1e-6), 1 - 1e-6)
-    return math.log(inside / (1 - inside))
+        evidence = self.bias + self.finder * float(logit(found)) + self.points * float(logit(points.mean()))
+        return 1 / (1 + math.exp(-min(max(evidence, -500.0), 500.0)))

@@ -297,8 +297,10 @@ class Detector:
             while slot.crops and len(taken) < options.batch_size:
                 taken.append((slot, slot.crops.popleft()))
         points, scores = self.predict(np.stack([crop.pixels for _, crop in taken]))
-        for (slot, crop), p, s in zip(taken, points, scores, strict=True):
-            seen = Look(crop.box, crop.angle, geometry.apply(crop.to_picture, p), s)
+        errors = self.codec.expected_error(torch.from_numpy(scores))
+        for n, (slot, crop) in enumerate(taken):
+            off = None if errors is None else errors[n].numpy() * geometry.zoom(crop.to_picture)
+            seen = Look(crop.box, crop.angle, geometry.apply(crop.to_picture, points[n]), scores[n], off)
             look = self._looker.settle(slot, crop, seen, options.refinement)
             if look is not None:
                 i = crop.index
@@ -306,7 +308,7 @@ class Detector:
                 score = float(slot.scores[i])
                 if self._verdict is not None and options.least is not None and not slot.given:
                     score = self._verdict.score(score, look.scores)
-                slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema)
+                slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema, look.uncertainty)
             if slot.done:
                 slot.image = None
 

@@ -311,7 +311,8 @@ def _compare(work: _Work, path: Path, examples: Array, batch: int | None) -> dic
             given = work.module(inputs)
         expected: Sequence[Tensor] = [given] if isinstance(given, Tensor) else given
         for name, ours, theirs in zip(found, expected, session.run(None, {INPUT: inputs.numpy()}), strict=True):
-            off = float(np.abs(ours.numpy() - theirs).max())
+            apart = np.abs(ours.numpy() - theirs)
+            off = float((np.minimum(apart, 360 - apart) if name == "angles" else apart).max())
             if work.outputs[name] is None:
                 off /= max(float(ours.abs().max()), 1e-6)
             found[name] = max(found[name], off) if off == off else off  # noqa: PLR0124  (NaN)

@@ -32,6 +32,8 @@ class Face:
             gave stays as it was given.
         score: probability that the box holds a face; 1 for boxes that the caller gave.
         schema: what the K points are.
+        uncertainty: ``(K,)`` float32: how far from the truth each point is to be expected, in pixels of the given
+            picture; None where the model was not trained to tell.
     """
 
     keypoints: Array = field(repr=False)
@@ -39,6 +41,7 @@ class Face:
     box: Array
     score: float
     schema: KeypointSchema = field(repr=False)
+    uncertainty: Array | None = field(default=None, repr=False)
 
     def to_dict(self, *, digits: int = 3) -> dict[str, Any]:
         """Plain numbers and lists, ready for JSON; :meth:`from_dict` is the inverse."""
@@ -48,12 +51,13 @@ class Face:
             rounded[~np.isfinite(array)] = None
             return rounded.tolist()
 
-        return {
+        found = {
             "box": plain(self.box),
             "score": round(float(self.score), max(digits, 4)),
             "keypoints": plain(self.keypoints),
             "scores": plain(self.scores),
         }
+        return found if self.uncertainty is None else {**found, "uncertainty": plain(self.uncertainty)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], schema: KeypointSchema | str = "ibug68") -> Face:
@@ -67,6 +71,8 @@ class Face:
             keypoints = np.array(data["keypoints"], np.float32)
             scores, box = np.array(data["scores"], np.float32), np.array(data["box"], np.float32)
             score = float(data["score"])
+            told = data.get("uncertainty")
+            uncertainty = None if told is None else np.array(told, np.float32)
         except KeyError as error:
             raise ArgumentError(f"face: the key {error} is missing") from None
         except (TypeError, ValueError) as error:
@@ -77,4 +83,6 @@ class Face:
                 f"face: schema {layout.name} expects keypoints ({k}, 2), scores ({k},), box (4,); "
                 f"got {keypoints.shape}, {scores.shape}, {box.shape}"
             )
-        return cls(keypoints, scores, box, score, layout)
+        if uncertainty is not None and uncertainty.shape != (k,):
+            raise ArgumentError(f"face: schema {layout.name} expects uncertainty ({k},); got {uncertainty.shape}")
+        return cls(keypoints, scores, box, score, layout, uncertainty)

@@ -34,6 +34,7 @@ __all__ = [
     "rotation_matrix",
     "similarity",
     "warp",
+    "zoom",
 ]
 
 Array = npt.NDArray[Any]
@@ -70,8 +71,9 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
         ArgumentError: naming the argument and the first row at fault.
     """
     try:
-        array = np.asarray(boxes, np.float32)
-    except (TypeError, ValueError):
+        with np.errstate(over="ignore"):  # what float32 does not hold is found below
+            array = np.asarray(boxes, np.float32)
+    except (TypeError, ValueError, OverflowError):
         raise ArgumentError(
             f"{argument}: expected numbers [[x0, y0, x1, y1], ...], got {type(boxes).__name__}"
         ) from None
@@ -200,6 +202,11 @@ def invert(matrix: Array) -> Array:
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
 
 
+def zoom(matrix: Array) -> float:
+    """By how much a 2x3 map makes things larger: the root of what it does to areas."""
+    return math.sqrt(abs(float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])))
+
+
 def apply(matrix: Array, points: Array) -> Array:
     """Map points ``(..., K, 2)`` by 2x3 matrices ``(..., 2, 3)``; NaN stays NaN; returns float32."""
     matrix = np.asarray(matrix, np.float64)
@@ -256,8 +263,7 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     matrix = np.asarray(matrix, np.float64)
     height, width = size
     inverse = invert(matrix)
-    zoom = math.sqrt(abs(float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])))
-    k = max(1, int(1 / max(zoom, 1e-6) + 1e-6))
+    k = max(1, int(1 / max(zoom(matrix), 1e-6) + 1e-6))
     (x0, x1), (y0, y1) = (
         _seen(row, size, side, k) for row, side in zip(inverse.tolist(), image.shape[1::-1], strict=True)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from .face import Face
 from .sample import Sample
 from .schema import KeypointSchema
 
-__all__ = ["as_schema", "best_face", "keypoints", "predict", "submit"]
+__all__ = ["as_schema", "best_face", "found", "keypoints", "predict", "submit"]
 
 Array = npt.NDArray[Any]
 Boxes = Literal["labelled", "finder"]
@@ -31,7 +31,23 @@ _PER_POINT = ("visibility", "occluded")  # of a sample's meta: what the labels s
 def keypoints(
     detector: Detector, samples: Sequence[Sample], *, boxes: Boxes = "labelled", batch_size: int = 32
 ) -> tuple[Array, Array]:
-    """The points and scores of every face, in order.
+    """The points and scores of every face, in order: those of :func:`found`, which has the arguments.
+
+    Returns:
+        points ``(N, K, 2)`` in pixels and scores ``(N, K)``, float64; NaN where no face was found.
+    """
+    k = len(detector.schema)
+    points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
+    for i, face in enumerate(found(detector, samples, boxes=boxes, batch_size=batch_size)):
+        if face is not None:
+            points[i], scores[i] = face.keypoints, face.scores
+    return points, scores
+
+
+def found(
+    detector: Detector, samples: Sequence[Sample], *, boxes: Boxes = "labelled", batch_size: int = 32
+) -> Iterator[Face | None]:
+    """What a model sees of every labelled face, in order; None where it finds none.
 
     With ``boxes="finder"`` the finder looks at each whole picture, and of what it finds the face of highest IoU with
     the labelled box counts.  Labelled boxes are taken as they are: no face is cut out a second time.  A model of whole
@@ -42,9 +58,6 @@ def keypoints(
         samples: the faces; their labels are not looked at, but for the box.
         boxes: ``"labelled"`` (:attr:`facekp.sample.Sample.box`) or ``"finder"``.
         batch_size: crops that go through the network together.
-
-    Returns:
-        points ``(N, K, 2)`` in pixels and scores ``(N, K)``, float64; NaN where no face was found.
 
     Raises:
         ArgumentError: another ``boxes``, or a face without a box.
@@ -57,13 +70,8 @@ def keypoints(
         given = "full"
     refine = boxes == "finder"
     results = detector.stream((s.image for s in samples), boxes=given, batch_size=batch_size, refine=refine)
-    k = len(detector.schema)
-    points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
-    for i, (sample, faces) in enumerate(zip(samples, results, strict=True)):
-        face = best_face(faces, sample.box) if isinstance(faces, list) else None
-        if face is not None:
-            points[i], scores[i] = face.keypoints, face.scores
-    return points, scores
+    for sample, faces in zip(samples, results, strict=True):
+        yield best_face(faces, sample.box) if isinstance(faces, list) else None
 
 
 def predict(

@@ -17,7 +17,7 @@ from ..detector import Detector
 from ..finder import FaceFinder
 from .peers import Peer
 
-__all__ = ["measure"]
+__all__ = ["as_frame", "measure"]
 
 Array = npt.NDArray[Any]
 
@@ -51,9 +51,7 @@ def measure(detector: Detector, image: Array, peers: Sequence[Peer] = ()) -> dic
         ``NAME_ms`` of each peer; ``threads``; ``memory_mib``: what a process that has imported everything takes more
         for loading both models and going through a frame, where the system tells; ``finder_kilobytes`` of weights.
     """
-    zoom = min(SIZE[0] / image.shape[0], SIZE[1] / image.shape[1])
-    matrix = np.array([[zoom, 0, 0.5 * zoom - 0.5], [0, zoom, 0.5 * zoom - 0.5]])
-    frame = geometry.warp(image, matrix, SIZE, border=114)
+    frame = as_frame(image)
     times: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         times.setdefault("finder", []).extend(_milliseconds(lambda: detector.finder([frame])))  # type: ignore[misc]
@@ -64,6 +62,13 @@ def measure(detector: Detector, image: Array, peers: Sequence[Peer] = ()) -> dic
     for name, values in times.items():
         result[f"{name}_ms"], result[f"{name}_ms_median"] = round(min(values), 2), round(float(np.median(values)), 2)
     return {**result, "memory_mib": _memory(), "finder_kilobytes": _kilobytes(detector)}
+
+
+def as_frame(image: Array) -> Array:
+    """A picture as a frame of 640 x 480, as large as it fits, with grey beside it."""
+    zoom = min(SIZE[0] / image.shape[0], SIZE[1] / image.shape[1])
+    matrix = np.array([[zoom, 0, 0.5 * zoom - 0.5], [0, zoom, 0.5 * zoom - 0.5]])
+    return geometry.warp(image, matrix, SIZE, border=114)
 
 
 def _milliseconds(run: Callable[[], Any]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Other face finders, each in a process of its own: they need other versions of everything."""
+"""Other programs, each in a process of its own: they need other versions of everything."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ Array = npt.NDArray[Any]
 
 
 class Peer:
-    """A command that finds faces.
+    """A command that finds faces, or the points of faces whose boxes it is given.
 
-    It prints one JSON object that says what it is, ``{"name": ..., "version": ..., ...}``; then, for each line of its
-    input, the path of a PNG, one more: ``{"boxes": [[x0, y0, x1, y1], ...], "ms": milliseconds}``, the time without
-    the reading.  It ends with its input.  ``benchmarks/peers/`` has some.
+    It prints one JSON object that says what it is, ``{"name": ..., "version": ..., "what": ...}``; then, for each line
+    of its input, the path of a PNG, one more: ``{"boxes": [[x0, y0, x1, y1], ...], "ms": milliseconds}``, the time
+    without the reading.  One that says ``"boxes": true`` of itself gets boxes, too: after the path a tab, and
+    ``[[x0, y0, x1, y1], ...]``.  It ends with its input.  ``benchmarks/peers/`` has some.
 
     Args:
         command: with its arguments, as in a shell: ``"venv/bin/python benchmarks/peers/mediapipe_mesh.py"``.
@@ -34,6 +35,7 @@ class Peer:
     Attributes:
         about: what it says of itself.
         name: of it.
+        given_boxes: whether it is told where the faces are.
 
     Raises:
         ArgumentError: it cannot be started, or does not answer as it should.
@@ -54,6 +56,7 @@ class Peer:
             raise ArgumentError(f"peer {command!r}: cannot be started ({error})") from None
         self.about = self._answer()
         self.name = str(self.about.get("name", command))
+        self.given_boxes = bool(self.about.get("boxes", False))
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -67,24 +70,41 @@ class Peer:
             raise ArgumentError(f"peer {self.command!r}: expected a JSON object, it said {said}; try it in a shell")
         return answer
 
-    def _ask(self, image: Array) -> dict[str, Any]:
+    def _ask(self, path: Path, boxes: Array | None = None) -> dict[str, Any]:
         assert self._process.stdin is not None
-        path = Path(self._folder.name) / "picture.png"
-        cv2.imwrite(str(path), image[..., ::-1])
+        given = "" if boxes is None else f"\t{json.dumps(boxes.tolist())}"
         try:
-            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.write(f"{path}{given}\n")
             self._process.stdin.flush()
         except OSError:
             raise ArgumentError(f"peer {self.command!r}: it has ended; try it in a shell") from None
         return self._answer()
 
-    def find(self, images: Sequence[Array]) -> list[Array]:
-        """The boxes ``(N, 4)`` xyxy that it finds in each picture ``(H, W, 3)`` RGB uint8."""
-        return [np.array(self._ask(image)["boxes"], np.float32).reshape(-1, 4) for image in images]
+    def _written(self, image: Array) -> Path:
+        path = Path(self._folder.name) / "picture.png"
+        cv2.imwrite(str(path), image[..., ::-1])
+        return path
 
-    def milliseconds(self, image: Array, repeats: int) -> list[float]:
-        """How long it takes for one picture, again and again."""
-        return [float(self._ask(image)["ms"]) for _ in range(repeats)]
+    def find(self, images: Sequence[Array]) -> list[Array]:
+        """The boxes ``(N, 4)`` xyxy that it finds in each picture ``(H, W, 3)`` RGB uint8.
+
+        Raises:
+            ArgumentError: it is one that must be told where the faces are.
+        """
+        if self.given_boxes:
+            raise ArgumentError(f"peer {self.command!r}: finds no faces, it must be given boxes: for `benchmark speed`")
+        return [np.array(self._ask(self._written(i))["boxes"], np.float32).reshape(-1, 4) for i in images]
+
+    def milliseconds(self, image: Array, repeats: int, boxes: Array | None = None) -> list[float]:
+        """How long it takes for one picture, again and again.
+
+        Args:
+            image: ``(H, W, 3)`` RGB uint8.
+            repeats: how many times.
+            boxes: ``(N, 4)`` xyxy, for one that is given boxes.
+        """
+        path = self._written(image)
+        return [float(self._ask(path, boxes if self.given_boxes else None)["ms"]) for _ in range(repeats)]
 
     def __enter__(self) -> Peer:
         return self

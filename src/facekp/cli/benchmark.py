@@ -9,6 +9,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import as_json, opened, write_text
+from .speed import speed
 
 if TYPE_CHECKING:
     from ..sample import Frame, Sample
@@ -21,6 +22,9 @@ app = typer.Typer(help="Measurements that the documentation quotes.", no_args_is
 @app.callback()
 def group() -> None:
     """Measurements that the documentation quotes."""
+
+
+app.command()(speed)
 
 
 @app.command()

@@ -1,8 +1,8 @@
-"""``facekp detect``: pictures in, drawings and JSON Lines out."""
+"""``facekp detect``: pictures in; drawings, JSON Lines or Parquet files out."""
 
 from __future__ import annotations
 
-import os
+import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,9 +18,13 @@ if TYPE_CHECKING:
     from ..detector import Detector
     from ..face import Face
     from .inputs import Picture, Pictures
-    from .screen import Screen, Writer
+    from .records import Records, Target
+    from .screen import Screen
+    from .stopping import Stop
 
 __all__ = ["detect"]
+
+log = logging.getLogger(__name__)
 
 HELD_PIXELS = 40_000_000
 """Decoded pictures are kept for drawing up to so many pixels; beyond, they are read again."""
@@ -48,6 +52,15 @@ def detect(
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON Lines, one object per picture.")
     ] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write Parquet files of 1000 pictures into this folder.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Leave out what the --json file or --parquet folder holds, and append.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the pictures: 1/16 to 16/16.")
+    ] = None,
     max_faces: Annotated[int | None, typer.Option(min=1, help="Keep the best so many faces of a picture.")] = None,
     min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Drop faces with a lower score.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 16,
@@ -55,22 +68,31 @@ def detect(
 ) -> None:
     """Find the keypoints of every face in pictures.
 
-    Without --output and --json a line per picture says how many faces it has.
+    Without --output, --json and --parquet a line per picture says how many faces it has.
     """
+    from ..annotate import Shard
     from . import inputs as given
+    from .records import Target
+    from .stopping import stoppable
 
+    share = Shard(1, 1) if shard is None else Shard.parse(shard)
+    target = Target(json, parquet, resume, share)
     pictures = given.find(inputs, recursive=recursive, skip=output)
     if not pictures.found:
         raise ArgumentError(_none_found(pictures.problems))
-    targets = _targets(pictures.found, output, json)
+    target.check(pictures.found)
+    targets = _targets(pictures.found, output)  # of all, so that no two shards give one name to two drawings
+    if shard is not None:
+        pictures.found = share.pick(pictures.found, key=lambda picture: picture.path)
 
     from ..detector import Detector
 
-    detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
-    options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
-    options |= {"finder_side": finder_side, "tile": tile}
-    if _run(detector, pictures, targets, json, options):
-        raise typer.Exit(1)
+    with stoppable() as stop:
+        detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
+        options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
+        options |= {"finder_side": finder_side, "tile": tile}
+        if _run(detector, pictures, targets, target, stop=stop, options=options):
+            raise typer.Exit(1)
 
 
 def _none_found(problems: Sequence[str]) -> str:
@@ -78,12 +100,10 @@ def _none_found(problems: Sequence[str]) -> str:
     return f"no picture found: {'; '.join(problems[:3])}{more}"
 
 
-def _targets(pictures: Sequence[Picture], output: Path | None, json: str | None) -> dict[Path, Path]:
+def _targets(pictures: Sequence[Picture], output: Path | None) -> dict[Path, Path]:
     """Where each picture's drawing goes; whatever stands in the way is found before the model is loaded."""
     from . import drawings
 
-    if json not in (None, "-") and drawings.identity(json) in {drawings.identity(p.path) for p in pictures}:
-        raise ArgumentError(f"--json {json}: is one of the pictures; name another file, or - for standard output")
     if output is None:
         return {}
     try:
@@ -94,17 +114,28 @@ def _targets(pictures: Sequence[Picture], output: Path | None, json: str | None)
 
 
 def _run(
-    detector: Detector, pictures: Pictures, targets: Mapping[Path, Path], json: str | None, options: Mapping[str, Any]
+    detector: Detector,
+    pictures: Pictures,
+    targets: Mapping[Path, Path],
+    target: Target,
+    *,
+    stop: Stop,
+    options: Mapping[str, Any],
 ) -> int:
     """Go through the pictures; returns how many could not be read or drawn."""
+    from . import records as kept
     from . import screen as screens
 
-    with screens.screen(len(pictures.found)) as screen, screens.json_lines(json, screen) as write:
+    with screens.screen(len(pictures.found)) as screen, kept.opened(target, detector.name, screen) as records:
         for problem in pictures.problems:
             screen.complain(problem)
-        for result in _results(detector, pictures.found, bool(targets), options):
-            target = targets.get(result.picture.path)
-            _report(result, detector, target, write=write, screen=screen, plain=json is None)
+        left = [picture for picture in pictures.found if picture.path not in records]
+        if target.resume:
+            log.info("%d of %d pictures were done before", len(pictures.found) - len(left), len(pictures.found))
+            screen.step(len(pictures.found) - len(left))
+        plain = target.json is None and target.parquet is None
+        for result in _results(detector, left, bool(targets), options):
+            _report(result, detector, targets, records=records, screen=screen, stop=stop, plain=plain)
         return screen.complaints
 
 
@@ -148,11 +179,21 @@ def _results(
 
 
 def _report(
-    result: _Result, detector: Detector, target: Path | None, *, write: Writer, screen: Screen, plain: bool
+    result: _Result,
+    detector: Detector,
+    targets: Mapping[Path, Path],
+    *,
+    records: Records,
+    screen: Screen,
+    stop: Stop,
+    plain: bool,
 ) -> None:
+    """Draw a picture, then record it: what is on record is done."""
     from .. import image as images
+    from ..annotate import record
 
-    faces = result.outcome
+    faces, path = result.outcome, result.picture.path
+    target = targets.get(path)
     screen.step()
     if not isinstance(faces, list):
         screen.complain(str(faces))
@@ -160,21 +201,12 @@ def _report(
     if target is not None and (problem := _draw(result, faces, target)):
         screen.complain(problem)
         target = None
-    height, width = result.size
-    write(
-        {
-            "path": os.fspath(result.picture.path),
-            "width": width,
-            "height": height,
-            "model": detector.name,
-            "schema": detector.schema.name,
-            "faces": [face.to_dict() for face in faces],
-        }
-    )
+    with stop.shield():
+        records.write(record(path, result.size, faces, detector))
     if plain:
         count = f"{len(faces)} face{'' if len(faces) == 1 else 's'}"
         drawn = "" if target is None else f" -> {images.describe(target)}"
-        screen.say(f"{images.describe(result.picture.path)}: {count}{drawn}")
+        screen.say(f"{images.describe(path)}: {count}{drawn}")
 
 
 def _draw(result: _Result, faces: list[Face], target: Path) -> str | None:

@@ -17,6 +17,7 @@ from .inputs import Picture
 __all__ = ["identity", "plan", "save"]
 
 Array = npt.NDArray[Any]
+LONGEST = 255  # bytes of a file's name on nearly every file system
 JPEG = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 
 
@@ -36,10 +37,16 @@ def plan(pictures: Iterable[Picture], folder: Path) -> dict[Path, Path]:
         target = base
         while identity(target) in taken:
             numbers[base] = numbers.get(base, 1) + 1
-            target = base.with_name(f"{base.stem}-{numbers[base]}{suffix}")
+            target = base.with_name(_numbered(base.stem, f"-{numbers[base]}{suffix}"))
         taken.add(identity(target))
         targets[picture.path] = target
     return targets
+
+
+def _numbered(stem: str, end: str) -> str:
+    while len(os.fsencode(stem)) > LONGEST - len(end):
+        stem = stem[:-1]
+    return stem + end
 
 
 def identity(path: str | Path) -> str:
@@ -61,7 +68,8 @@ def save(picture: Array, target: Path) -> str | None:
     if not done:
         return f"OpenCV cannot encode it as {target.suffix}"
     # Written beside and moved: no half a picture after Ctrl-C, and a link in the folder is replaced, not followed.
-    partial = target.with_name(f".{target.name}.part")
+    # Its own name could get too long with more at its end.
+    partial = target.with_name(f".facekp-{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

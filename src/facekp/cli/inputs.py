@@ -48,7 +48,7 @@ def find(inputs: Sequence[str], *, recursive: bool = False, skip: Path | None = 
     """
     result, seen = Pictures(), set()
     for text in _expanded(inputs, result.problems):
-        if Path(text).is_dir():
+        if os.path.isdir(text):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
             found = list(_inside(Path(text), recursive, skip, result.problems))
         elif os.path.lexists(text):
             found = [Picture(Path(text), Path(Path(text).name))]

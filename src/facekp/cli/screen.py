@@ -1,21 +1,15 @@
-"""What a run says while it goes: lines, a progress bar where there is a terminal, JSON Lines."""
+"""What a run says while it goes: lines, a progress bar where there is a terminal."""
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import typer
 
-from ..errors import ArgumentError
-
-__all__ = ["Screen", "json_lines", "screen"]
-
-Writer = Callable[[Mapping[str, Any]], None]
+__all__ = ["Screen", "screen"]
 
 
 class Screen:
@@ -45,10 +39,10 @@ class Screen:
         else:
             typer.echo(line, err=True)
 
-    def step(self) -> None:
-        """One more picture is done."""
+    def step(self, count: int = 1) -> None:
+        """So many more pictures are done."""
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, count)
 
     def _above(self, line: str) -> None:
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -67,47 +61,3 @@ def screen(total: int) -> Iterator[Screen]:
     # Nothing is redirected: what is for standard output must go there, also when only standard error is a terminal.
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as bar:
         yield Screen(bar, bar.add_task("", total=total))
-
-
-@contextmanager
-def json_lines(target: str | None, screen: Screen) -> Iterator[Writer]:
-    """A function that writes one object a line, at once: to a file, to standard output (``"-"``), or nowhere (None).
-
-    Raises:
-        ArgumentError: the file cannot be written.
-    """
-    if target is None:
-        yield lambda record: None
-    elif target == "-":
-        yield lambda record: screen.say(_line(record))
-    else:
-        path = Path(target)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("w", encoding="ascii", newline="\n")
-        except OSError as error:
-            raise _unwritable(path, error) from None
-
-        def write(record: Mapping[str, Any]) -> None:
-            try:
-                file.write(f"{_line(record)}\n")
-                file.flush()
-            except OSError as error:
-                raise _unwritable(path, error) from None
-
-        try:
-            yield write
-        finally:
-            try:
-                file.close()  # writes again what could not be written
-            except OSError as error:
-                raise _unwritable(path, error) from None
-
-
-def _unwritable(path: Path, error: OSError) -> ArgumentError:
-    return ArgumentError(f"--json {path}: cannot be written ({error.strerror or error})")
-
-
-def _line(record: Mapping[str, Any]) -> str:
-    # ASCII only: bytes of a file's name that are no UTF-8 arrive as "\udcXX", which os.fsencode turns back into them.
-    return json.dumps(record, ensure_ascii=True, allow_nan=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +16,11 @@ from ..errors import DatasetError, unknown_name
 from ..sample import Sample
 from ..schema import KeypointSchema
 
-__all__ = ["SampleSet", "Skipping", "numbers", "picture", "points_of", "read_text"]
+__all__ = ["FARTHEST", "SampleSet", "Skipping", "is_file", "numbers", "picture", "points_of", "read_text"]
 
 Array = npt.NDArray[Any]
+FARTHEST = 10_000_000
+"""No label is so many pixels away: the differences and squares of such numbers are still exact enough."""
 log = logging.getLogger(__name__)
 
 
@@ -135,6 +138,11 @@ def numbers(words: Sequence[str], path: Path, line: int, count: int) -> list[flo
     return values
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; unlike ``Path.is_file``, no error for a name that is too long to be one."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
 def picture(path: Path, where: str) -> Path:
     """The path of a picture that is there; it is not read yet.
 
@@ -145,8 +153,8 @@ def picture(path: Path, where: str) -> Path:
     Raises:
         DatasetError: there is no such file.
     """
-    if not path.is_file():
-        raise DatasetError(f"{where}: its picture {path} is missing")
+    if not is_file(path):
+        raise DatasetError(f"{where}: its picture {str(path)[:300]} is missing")
     return path
 
 
@@ -158,11 +166,11 @@ def points_of(values: Sequence[float] | Array, where: str) -> Array:
         where: file and line, for the message.
 
     Raises:
-        DatasetError: a number is infinite, or a point has one of its two.
+        DatasetError: a number is infinite or beyond :data:`FARTHEST`, or a point has one of its two.
     """
     points = np.asarray(values, np.float64).reshape(-1, 2)
-    if np.isinf(points).any():
-        raise DatasetError(f"{where}: a coordinate is infinite")
+    if (np.abs(points) > FARTHEST).any():
+        raise DatasetError(f"{where}: a coordinate is infinite, or beyond {FARTHEST:,} pixels")
     if (half := np.isnan(points).sum(1) == 1).any():
         raise DatasetError(f"{where}: point {int(half.argmax())} (from 0) has x or y, but not both")
     return points.astype(np.float32)

@@ -15,7 +15,7 @@ from ..errors import DatasetError, ImageError
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .asf import AsfShape, read_asf, write_asf
-from .base import SampleSet, Skipping
+from .base import SampleSet, Skipping, is_file
 from .dlib_xml import photograph
 from .folder import SCHEMA
 from .layout import one_schema, read_schema
@@ -87,7 +87,7 @@ def _asf(path: Path, count: int) -> tuple[Array, Path]:
     shape = read_asf(path, count)
     # Annotators' tools leave the folders of their own disks in the name; what counts is the file beside this one.
     told = path.with_name(PureWindowsPath(shape.image).name or path.name)
-    file = told if told != path and told.is_file() else _beside(path)
+    file = told if told != path and is_file(told) else _beside(path)
     try:
         return shape.pixels(images.size(file)), file
     except ImageError as error:

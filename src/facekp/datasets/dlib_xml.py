@@ -13,7 +13,7 @@ from .. import schema as schemas
 from ..errors import ArgumentError, DatasetError
 from ..sample import Sample
 from ..schema import KeypointSchema
-from .base import SampleSet, Skipping, picture
+from .base import FARTHEST, SampleSet, Skipping, picture
 from .writing import place, write_text
 
 __all__ = ["DlibXML", "photograph", "write_dlib_xml"]
@@ -68,8 +68,8 @@ def _sample(path: Path, file: str, box: ET.Element, schema: KeypointSchema) -> S
     points = np.full((len(schema), 2), np.nan, np.float32)
     for part in box.iter("part"):
         name = part.get("name", "")
-        if not name.isascii() or not name.isdigit() or int(name) >= len(points):
-            raise DatasetError(f"{where}: part {name!r} is not one of the {len(points)} of {schema.name}")
+        if not re.fullmatch("[0-9]{1,9}", name) or int(name) >= len(points):
+            raise DatasetError(f"{where}: part {name[:40]!r} is not one of the {len(points)} of {schema.name}")
         points[int(name)] = _number(part, "x", where), _number(part, "y", where)
     source = np.array([left - 0.5, top - 0.5, left + width - 0.5, top + height - 0.5], np.float32)
     return Sample(
@@ -112,8 +112,8 @@ def _number(element: ET.Element, key: str, where: str) -> float:
         value = float(element.get(key, ""))
     except ValueError:
         value = float("nan")
-    if not np.isfinite(value):
-        raise DatasetError(f"{where}: <{element.tag}> needs a number in {key}=, found {element.get(key)!r}")
+    if not abs(value) <= FARTHEST:  # true for NaN as well
+        raise DatasetError(f"{where}: <{element.tag}> needs a number in {key}=, found {element.get(key)!r:.40}")
     return value
 
 

@@ -16,7 +16,7 @@ from .. import schema as schemas
 from ..errors import DatasetError
 from ..sample import Sample
 from ..schema import KeypointSchema
-from .base import SampleSet, Skipping, picture, points_of, read_text
+from .base import FARTHEST, SampleSet, Skipping, picture, points_of, read_text
 from .layout import one_schema, read_schema
 from .writing import place, shortest, write_text
 
@@ -176,7 +176,7 @@ def _value(cell: Any, key: str, where: str) -> float:
         value = float(cell) if not isinstance(cell, bool | list | dict) else float("inf")
     except (TypeError, ValueError, OverflowError):
         value = float("inf")
-    if np.isinf(value):
+    if abs(value) > FARTHEST:
         raise DatasetError(f"{where}: {key} is {str(cell)[:40]!r}, not a number")
     return value
 

@@ -28,6 +28,7 @@ from ..errors import DatasetError, ImageError
 from ..pose import levelled
 from ..sample import Frame
 from ..transforms.turned import moved
+from .base import FARTHEST, read_text
 from .pts import read_pts
 from .udacity import UdacityKeypoints
 
@@ -125,17 +126,22 @@ def _other_faces(path: Path) -> dict[str, list[tuple[Array, float]]]:
         _LOG.warning("%s is missing: other faces in these pictures count as background", path)
         return {}
     found: dict[str, list[tuple[Array, float]]] = defaultdict(list)
-    with path.open(newline="", encoding="utf-8") as stream:
-        for line, row in enumerate(csv.DictReader(stream), start=2):
-            try:
-                box = np.array([float(row[k]) for k in ("x0", "y0", "x1", "y1")], np.float32)
-                score, labelled = float(row["score"]), row["labelled"] == "1"
-                file = row["file"]
-            except (KeyError, TypeError, ValueError):
-                what = f"expected file,x0,y0,x1,y1,score,labelled, got {dict(row)}"
-                raise DatasetError(f"{path}, line {line}: {what}") from None
-            if not labelled:
-                found[file].append((box, score))
+    try:
+        rows = list(csv.DictReader(read_text(path, "list of faces").splitlines()))
+    except csv.Error as error:
+        raise DatasetError(f"{path}: damaged CSV ({error})") from None
+    for line, row in enumerate(rows, start=2):
+        try:
+            edges = [float(row[k]) for k in ("x0", "y0", "x1", "y1")]
+            score, labelled = float(row["score"]), row["labelled"] == "1"
+            file = row["file"]
+            if not all(abs(v) <= FARTHEST for v in edges):
+                raise ValueError("not finite")
+        except (KeyError, TypeError, ValueError):
+            what = f"expected file,x0,y0,x1,y1,score,labelled, got {str(row)[:300]}"
+            raise DatasetError(f"{path}, line {line}: {what}") from None
+        if not labelled:
+            found[file].append((np.array(edges, np.float32), score))
     return found
 
 

@@ -15,7 +15,7 @@ from ..errors import DatasetError, ImageError, unknown_name
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .asf import read_asf
-from .base import SampleSet, Skipping
+from .base import SampleSet, Skipping, is_file
 
 __all__ = ["IMM", "IMMFrontal"]
 
@@ -133,9 +133,9 @@ def _sample(path: Path, full: KeypointSchema, layout: KeypointSchema | None, nam
     shape = read_asf(path, len(full))
     # Annotators' tools leave the folders of their own disks in the name; what counts is the file beside this one.
     told = path.with_name(PureWindowsPath(shape.image).name or path.name)
-    picture = next((p for p in (told, *(path.with_suffix(s) for s in PICTURES)) if p != path and p.is_file()), None)
+    picture = next((p for p in (told, *(path.with_suffix(s) for s in PICTURES)) if p != path and is_file(p)), None)
     if picture is None:
-        raise DatasetError(f"{path}: its picture {told.name} is missing beside it")
+        raise DatasetError(f"{path}: its picture {told.name[:300]} is missing beside it")
     try:
         points = shape.pixels(images.size(picture))
     except ImageError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import schema as schemas
 from ..errors import ArgumentError, DatasetError, unknown_name
 from ..sample import Sample
-from .base import SampleSet, Skipping, numbers, picture, points_of, read_text
+from .base import FARTHEST, SampleSet, Skipping, numbers, picture, points_of, read_text
 from .writing import place, shortest, write_text
 
 __all__ = ["WFLW", "write_wflw"]
@@ -81,9 +81,10 @@ def _sample(root: Path, path: Path, line: int, text: str) -> Sample:
         raise DatasetError(f"{where}: expected {_COLUMNS} numbers and a picture's name, found {len(words)} words")
     values = numbers(words[:_COLUMNS], path, line, _COLUMNS)
     points = points_of(values[: 2 * _POINTS], where)
-    box, flags = np.asarray(values[2 * _POINTS : 2 * _POINTS + 4], np.float32), values[2 * _POINTS + 4 :]
+    edges, flags = values[2 * _POINTS : 2 * _POINTS + 4], values[2 * _POINTS + 4 :]
+    box = np.asarray([v if abs(v) <= FARTHEST else np.nan for v in edges], np.float32)
     if not np.isfinite(box).all() or (box[2:] < box[:2]).any():
-        raise DatasetError(f"{where}: the box {box.tolist()} is not x0 y0 x1 y1")
+        raise DatasetError(f"{where}: the box {edges} is not x0 y0 x1 y1")
     if any(flag not in (0, 1) for flag in flags):
         raise DatasetError(f"{where}: the six attributes must be 0 or 1, found {flags}")
     name = words[_COLUMNS].strip()

@@ -28,7 +28,8 @@ class Codec(ABC):
     Args:
         input_size: ``(H, W)`` of the network's input, in pixels.
         calibration: ``{"slope": float, "bias": [float] * K or [float]}``: how a point's
-            spread becomes a probability (see :meth:`score`); fitted after training.
+            spread becomes a probability (see :meth:`score`); and perhaps ``"error"``, the same again: how it becomes
+            an expected error (see :meth:`expected_error`).  Fitted after training.
     """
 
     #: What the network's output must be: ``"heatmap"`` ``(N, C, h, w)`` or ``"vector"`` ``(N, C)``;
@@ -73,6 +74,29 @@ class Codec(ABC):
         """Probability that a point is right: ``sigmoid(bias_k + slope * log_spread)``."""
         bias = torch.as_tensor(self.calibration["bias"], dtype=torch.float32, device=log_spread.device)
         return torch.sigmoid(bias + float(self.calibration["slope"]) * log_spread)
+
+    def expected_error(self, scores: Tensor) -> Tensor | None:
+        """How far off points of these scores are to be expected.
+
+        A score and an expected error are two readings of one spread: the score says what that was.  The error is
+        ``exp(bias_k + slope * log_spread)`` of the input's longer side.
+
+        Args:
+            scores: ``(N, K)`` of :meth:`decode`.
+
+        Returns:
+            ``(N, K)`` in input pixels; None where that was never fitted.
+        """
+        fitted = self.calibration.get("error")
+        if fitted is None:
+            return None
+        known = self.calibration
+        score_bias, bias = (
+            torch.as_tensor(c["bias"], dtype=torch.float32, device=scores.device) for c in (known, fitted)
+        )
+        slope = float(known["slope"])
+        spread = (torch.logit(scores.float(), 1e-6) - score_bias) / slope if slope else torch.zeros_like(scores)
+        return torch.exp(bias + float(fitted["slope"]) * spread) * max(self.input_size)
 
     def to_config(self) -> dict[str, Any]:
         """Plain data that :func:`facekp.decoders.from_config` turns back into this codec."""

@@ -1,13 +1,26 @@
-"""How a spread becomes a probability: fitted once, on faces that training has not seen."""
+"""How a spread becomes a probability, and an expected error: fitted once, on faces that training has not seen."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-__all__ = ["fit"]
+__all__ = ["fit", "fit_error", "logit"]
+
+Array = npt.NDArray[Any]
+
+
+def logit(probability: Any) -> Array:
+    """``log(p / (1 - p))``, finite: probabilities are kept a millionth away from 0 and 1."""
+    inside = np.clip(probability, 1e-6, 1 - 1e-6)
+    out: Array = np.log(inside) - np.log1p(-inside)
+    return out
 
 
 def fit(log_spread: Tensor, right: Tensor, *, ridge: float = 2.0) -> dict[str, Any]:
@@ -25,21 +38,49 @@ def fit(log_spread: Tensor, right: Tensor, *, ridge: float = 2.0) -> dict[str, A
     Returns:
         ``{"slope": float, "bias": [float] * K}`` for :class:`facekp.decoders.Codec`.
     """
+    y = right.double().cpu()
+
+    def cost(logits: Tensor, known: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(logits, torch.where(known, y, 0), reduction="none")
+
+    return _fitted(log_spread, cost, -1.0, ridge)
+
+
+def fit_error(log_spread: Tensor, error: Tensor, *, ridge: float = 2.0) -> dict[str, Any]:
+    """Fit ``E(error) = exp(bias_k + slope * log_spread)``, by the likelihood of an exponential distribution.
+
+    Args:
+        log_spread: ``(N, K)`` from :meth:`facekp.decoders.Codec.log_spread`.
+        error: ``(N, K)`` distances from the truth, as a share of the input's longer side; NaN where unknown.
+        ridge: as of :func:`fit`.
+
+    Returns:
+        ``{"slope": float, "bias": [float] * K}``: what :meth:`facekp.decoders.Codec.expected_error` reads.
+    """
+    y = error.double().cpu()
+    spread = torch.where(torch.isfinite(y), log_spread.detach().cpu(), torch.nan)
+
+    def cost(logits: Tensor, known: Tensor) -> Tensor:
+        return logits + torch.where(known, y, 0) * torch.exp(-logits)
+
+    return _fitted(spread, cost, 1.0, ridge)
+
+
+def _fitted(log_spread: Tensor, cost: Callable[[Tensor, Tensor], Tensor], start: float, ridge: float) -> dict[str, Any]:
+    """The slope and biases of least mean cost of ``bias_k + slope * log_spread``."""
     x = log_spread.detach().double().cpu()
     known = torch.isfinite(x)
     x = torch.where(known, x, torch.zeros_like(x))
-    y = (right.cpu() & known).double()
     centre, count = x[known].mean(), known.sum().double()
-    slope = torch.tensor(-1.0, dtype=torch.float64, requires_grad=True)
+    slope = torch.tensor(start, dtype=torch.float64, requires_grad=True)
     common = torch.zeros((), dtype=torch.float64, requires_grad=True)
     own = torch.zeros(x.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([slope, common, own], max_iter=200, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        logits = common + own + slope * (x - centre)
-        cost = torch.nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
-        loss = (torch.where(known, cost, torch.zeros_like(cost)).sum() + 0.5 * ridge * own.square().sum()) / count
+        costs = cost(common + own + slope * (x - centre), known)
+        loss = (torch.where(known, costs, torch.zeros_like(costs)).sum() + 0.5 * ridge * own.square().sum()) / count
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 

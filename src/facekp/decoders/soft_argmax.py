@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from .maps import LINKS, GridCodec
 __all__ = ["SoftArgmax"]
 
 OF_LOGITS = tuple(name for name, link in LINKS.items() if link == "softmax")
+SUREST, LEAST_SURE = -6.0, 4.0  # of the logarithm of an error's scale in heatmap pixels
 OF_PROBABILITY = ("dsnt_regulariser", "star")  # these draw no map: they compare with the point
 
 
@@ -28,6 +30,13 @@ class SoftArgmax(GridCodec):
     the expectation in heatmap pixels (which makes it sub-pixel).  The spread of a
     point is the standard deviation of its softmax.
 
+    With ``rated`` the network says itself how far off it expects to be: behind the K maps come K more, whose
+    expectation under a point's softmax is ``u``, the logarithm of the scale ``b`` (heatmap pixels) of its error e.
+    They learn by ``2 u + |e| / b``, the negative log-likelihood of the planar ``p(e) = exp(-|e| / b) / (2 pi b^2)``
+    (a Laplace distribution of two dimensions, cf. Kendall and Gal, "What Uncertainties Do We Need in Bayesian Deep
+    Learning for Computer Vision?", NeurIPS 2017, eq. 5), which changes no point: neither places nor softmax have a
+    gradient of it.  The spread is then ``b``.
+
     Args:
         input_size: ``(H, W)`` of the input.
         heatmap_size: ``(H, W)`` of the network's maps.
@@ -40,6 +49,8 @@ class SoftArgmax(GridCodec):
         point_loss: of the points, in heatmap pixels: ``l1``, ``smooth_l1``, ``wing``, ...
         loss_options: the map's loss's own arguments.
         point_loss_options: the points' loss's own arguments.
+        rated: whether the network has 2 K maps, the second half of which say how far off a point may be.
+        rating_weight: weight of that part of the loss.
         calibration: see :class:`Codec`.
 
     Raises:
@@ -62,12 +73,15 @@ class SoftArgmax(GridCodec):
         point_loss: str = "l1",
         loss_options: dict[str, Any] | None = None,
         point_loss_options: dict[str, Any] | None = None,
+        rated: bool = False,
+        rating_weight: float = 0.1,
     ) -> None:
         super().__init__(input_size, heatmap_size, calibration)
         if not (sigma > 0 and temperature > 0):
             raise ArgumentError(f"sigma must be positive, and temperature too, got {sigma} and {temperature}")
         self.sigma, self.temperature = float(sigma), float(temperature)
         self.point_weight, self.heatmap_weight = float(point_weight), float(heatmap_weight)
+        self.rated, self.rating_weight = bool(rated), float(rating_weight)
         self.loss_name, self.loss_options = loss, dict(loss_options or {})
         self.point_loss_name, self.point_loss_options = point_loss, dict(point_loss_options or {})
         bound = ({"sigma": self.sigma} if loss == "dsnt_regulariser" else {}) | self.loss_options
@@ -84,7 +98,12 @@ class SoftArgmax(GridCodec):
             "point_loss": self.point_loss_name,
             "loss_options": self.loss_options,
             "point_loss_options": self.point_loss_options,
+            "rated": self.rated,
+            "rating_weight": self.rating_weight,
         }
+
+    def channels(self, points: int) -> int:
+        return 2 * points if self.rated else points
 
     def encode(self, points: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
         """→ ``heatmap`` ``(N, K, h, w)`` summing to 1 (empty where masked), ``points``, ``mask``."""
@@ -93,25 +112,52 @@ class SoftArgmax(GridCodec):
         return {"heatmap": maps, "points": points, "mask": known}
 
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
-        mean, spread = heatmap.soft_argmax(self._check(output), self.temperature)
-        return self.to_input(mean), self.score(self._log_spread(spread))
+        mean, spread = self._read(output)
+        return self.to_input(mean), self.score(spread)
 
     def log_spread(self, output: Tensor) -> Tensor:
-        return self._log_spread(heatmap.soft_argmax(self._check(output), self.temperature)[1])
+        return self._read(output)[1]
 
-    def _log_spread(self, spread: Tensor) -> Tensor:
-        return torch.log(spread / max(self.heatmap_size) + 1e-4)
+    def _parts(self, output: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The maps' logits, and the ratings where there are some."""
+        output = self._check(output, 2 if self.rated else 1)
+        if not self.rated:
+            return output, None
+        logits, ratings = output.chunk(2, 1)
+        return logits, ratings
+
+    def _read(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Places in heatmap pixels, and the log of the spread as a share of the maps' longer side."""
+        logits, ratings = self._parts(output)
+        if ratings is None:
+            mean, spread = heatmap.soft_argmax(logits, self.temperature)
+            return mean, torch.log(spread / max(self.heatmap_size) + 1e-4)
+        probability = heatmap.spatial_softmax(logits, self.temperature)
+        return heatmap.expectation(probability), _rating(probability, ratings) - math.log(max(self.heatmap_size))
 
     def ideal_output(self, target: dict[str, Tensor]) -> Tensor:
-        """The logarithm of the target maps, times the temperature: their softmax is the target."""
-        return torch.log(target["heatmap"].clamp_min(1e-30)) * self.temperature
+        """The logarithm of the target maps, times the temperature: their softmax is the target; the best rating."""
+        logits = torch.log(target["heatmap"].clamp_min(1e-30)) * self.temperature
+        return torch.cat([logits, torch.full_like(logits, SUREST)], 1) if self.rated else logits
 
     def loss(self, output: Tensor, target: dict[str, Tensor]) -> dict[str, Tensor]:
-        logits, mask = self._check(output) / self.temperature, target["mask"]
+        logits, ratings = self._parts(output)
+        logits, mask = logits / self.temperature, target["mask"]
         probability = heatmap.spatial_softmax(logits)
         mean, goal = heatmap.expectation(probability), self.to_map(target["points"])
         pair = (logits, target["heatmap"]) if self.loss_name in OF_LOGITS else (probability, goal)
-        return {
+        found = {
             "heatmap": self.heatmap_weight * self._heatmap_loss(*pair, mask=mask),
             "points": self.point_weight * self._point_loss(mean, goal, mask=mask),
         }
+        if ratings is None:
+            return found
+        scale = _rating(probability.detach(), ratings)
+        off = torch.where(mask[..., None], mean.detach() - goal, 0).square().sum(-1).sqrt()
+        likelihood = torch.where(mask, 2 * scale + off * torch.exp(-scale), 0)
+        return found | {"rating": self.rating_weight * likelihood.sum() / mask.sum().clamp_min(1)}
+
+
+def _rating(probability: Tensor, ratings: Tensor) -> Tensor:
+    """The ratings' expectation ``(N, K)``."""
+    return (probability * ratings.clamp(SUREST, LEAST_SURE)).sum((-2, -1))

@@ -81,6 +81,9 @@ class Report(Measures):
         found: share of faces whose error is under :data:`MISSED`.
         found_interval: of it.
         calibration_error: of the points' scores, ten bins of equal count; points without a score are left out.
+        rank_correlation: of expected with true errors (:func:`facekp.metrics.rank_correlation`), over all points; NaN
+            where the model expects none.
+        rank_correlation_within: the same within each point, averaged.
         sets: by the sub-set that a face comes from, where there are several (300-W: ``afw``, ``helen/trainset``, ...).
         groups: by the schema's groups of points: a face's error is the mean over the group's points.
         yaw: by bins of the true points' absolute yaw in degrees (:data:`facekp.pose.YAW_BINS`); ``"unknown"`` where
@@ -101,6 +104,8 @@ class Report(Measures):
     found: float
     found_interval: Ends
     calibration_error: float
+    rank_correlation: float
+    rank_correlation_within: float
     sets: dict[str, Measures]
     groups: dict[str, Measures]
     yaw: dict[str, Measures]
@@ -178,6 +183,11 @@ def table(reports: Sequence[Report]) -> str:
             f"{report.boxes} boxes: median {report.median:.2%}, found {report.found:.2%} ({ends}), "
             f"calibration error of the scores {report.calibration_error:.3f}"
         )
+        if math.isfinite(report.rank_correlation):
+            lines[-1] += (
+                f", rank correlation of expected with true errors {report.rank_correlation:.2f} "
+                f"(within points {report.rank_correlation_within:.2f})"
+            )
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from .. import metrics, pose
 from .._version import __version__
 from ..detector import Detector
 from ..errors import ArgumentError
-from ..predict import keypoints
+from ..predict import found
 from ..sample import Sample
 from .report import MISSED, Measures, Report, WorstFace, measure
 
@@ -69,13 +69,15 @@ def evaluate(
     length = metrics.normalizer(truth, detector.schema, norm, boxes=faces)
     if not (length > 0).any():
         raise ArgumentError(f"norm: {norm} cannot be had: no face has the labels that it needs")
-    points, scores = keypoints(detector, samples, boxes=boxes, batch_size=batch_size)
+    points, scores, expected = _seen(detector, samples, boxes=boxes, batch_size=batch_size)
     by_point = metrics.point_errors(points, truth, detector.schema, norm, boxes=faces)
     by_point = _with_missed(by_point, points, capped=boxes == "finder")
     errors = metrics.per_face(by_point)
     if unmeasured := int(np.isnan(errors).sum()):
         log.warning("%d of %d faces lack the labels for %s, and are left out", unmeasured, len(samples), norm)
     right, known = _right(points, truth, faces, detector)
+    plain = metrics.point_errors(points, truth, detector.schema, norm, boxes=faces)
+    ranks = metrics.rank_correlation(expected / np.where(length > 0, length, np.nan)[:, None], plain)
     hits = metrics.interval(np.where(np.isnan(errors), np.nan, errors < MISSED))
     return Report(
         model=detector.name,
@@ -86,6 +88,8 @@ def evaluate(
         found=hits.mean,
         found_interval=hits[1:],
         calibration_error=metrics.expected_calibration_error(scores[known], right[known]),
+        rank_correlation=ranks.overall,
+        rank_correlation_within=ranks.within,
         sets=_parts(errors, _sets(samples)),
         groups={key: measure(metrics.per_face(by_point[:, list(k)])) for key, k in detector.schema.groups.items()},
         yaw=_parts(errors, _yaws(truth, detector), YAWS),
@@ -96,6 +100,19 @@ def evaluate(
         scores=scores,
         right=right,
     )
+
+
+def _seen(detector: Detector, samples: Sequence[Sample], **options: Any) -> tuple[Array, Array, Array]:
+    """Points ``(N, K, 2)``, scores ``(N, K)`` and expected errors in pixels ``(N, K)``; NaN where there are none."""
+    k = len(detector.schema)
+    points, scores = np.full((len(samples), k, 2), np.nan), np.full((len(samples), k), np.nan)
+    expected = np.full((len(samples), k), np.nan)
+    for i, face in enumerate(found(detector, samples, **options)):
+        if face is not None:
+            points[i], scores[i] = face.keypoints, face.scores
+            if face.uncertainty is not None:
+                expected[i] = face.uncertainty
+    return points, scores, expected
 
 
 def _check(detector: Detector, samples: Sequence[Sample]) -> None:

@@ -6,6 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -196,23 +197,27 @@ class FaceFinder:
         """What each view, all of one size, shows: in the view's own pixels."""
         size = jobs[0][1].size
         warped = [geometry.warp(image, view.matrix, size, border=self.config.fill) for image, view in jobs]
-        inputs = self.normalize(torch.from_numpy(np.stack(warped)).permute(0, 3, 1, 2).to(self.device))
-        points = grid(size, STRIDES, self.device)
-        config = self.config
+        config, inputs = self.config, self._inputs(warped)
         output = self.network(inputs) if self.engine is None else self.engine(inputs)
         return decode(
             output,
-            points,
+            _points(size),
             min_score=threshold,
             nms_iou=config.nms_iou,
             slope=config.slope,
             bias=config.bias,
         )
 
-    def normalize(self, images: Tensor) -> Tensor:
-        """uint8 ``(N, 3, H, W)`` RGB → the float that the network sees."""
-        scaled = images.float().sub_(self.config.mean).div_(self.config.std)
-        return scaled.contiguous(memory_format=torch.channels_last)
+    def _inputs(self, images: Sequence[Array]) -> Tensor:
+        """uint8 ``(H, W, 3)`` RGB → the float ``(N, 3, H, W)`` that the network sees."""
+        pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)  # channels last already
+        return pixels.float().sub_(self.config.mean).div_(self.config.std)
+
+
+@lru_cache(maxsize=16)
+def _points(size: tuple[int, int]) -> Tensor:
+    """The grid of an input's size: pictures of a few sizes come over and over."""
+    return grid(size, STRIDES)
 
 
 def _check(image: Any, index: int) -> None:

@@ -25,7 +25,8 @@ function                       object
 :func:`jitter`                 :class:`Jitter`
 ============================== ====================================================================
 
-:func:`interval` gives the bootstrap interval of any mean, and :func:`spread` says whether predictions vary as faces do.
+:func:`interval` gives the bootstrap interval of any mean, :func:`spread` says whether predictions vary as faces do,
+and :func:`rank_correlation` whether a model knows which of its points are off.
 """
 
 from __future__ import annotations
@@ -33,7 +34,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .functional import Curve, auc, ced, failure_rate, mae, nme, pck, per_face, per_keypoint, point_errors, rmse
-from .honesty import Interval, Reliability, expected_calibration_error, interval, reliability
+from .honesty import (
+    Interval,
+    RankCorrelation,
+    Reliability,
+    expected_calibration_error,
+    interval,
+    rank_correlation,
+    reliability,
+)
 from .lengths import default_normalizer, normalizer
 from .motion import jitter
 from .variation import Spread, in_boxes, spread
@@ -54,6 +63,7 @@ __all__ = [
     "Interval",
     "Jitter",
     "PerKeypointError",
+    "RankCorrelation",
     "Reliability",
     "Spread",
     "auc",
@@ -71,6 +81,7 @@ __all__ = [
     "per_face",
     "per_keypoint",
     "point_errors",
+    "rank_correlation",
     "reliability",
     "rmse",
     "spread",

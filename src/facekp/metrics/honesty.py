@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError
 
-__all__ = ["Interval", "Reliability", "expected_calibration_error", "interval", "reliability"]
+__all__ = [
+    "Interval",
+    "RankCorrelation",
+    "Reliability",
+    "expected_calibration_error",
+    "interval",
+    "rank_correlation",
+    "reliability",
+]
 
 Array = npt.NDArray[Any]
 
@@ -36,6 +44,13 @@ class Interval(NamedTuple):
     mean: float
     low: float
     high: float
+
+
+class RankCorrelation(NamedTuple):
+    """How well expected errors order the true ones, from -1 to 1: over all points, and within each point."""
+
+    overall: float
+    within: float
 
 
 def reliability(scores: Array, right: Array, bins: int = 10) -> Reliability:
@@ -86,6 +101,44 @@ def expected_calibration_error(scores: Array, right: Array, bins: int = 10) -> f
     curve = reliability(scores, right, bins)
     total = int(curve.counts.sum())
     return float((np.abs(curve.scores - curve.shares) * curve.counts).sum() / total) if total else float("nan")
+
+
+def rank_correlation(expected: Array, errors: Array) -> RankCorrelation:
+    """Spearman's rank correlation of expected with true errors: whether the worse points are known to be worse.
+
+    Args:
+        expected: ``(N, K)`` expected errors; what is NaN is left out.
+        errors: ``(N, K)`` true ones, in the same unit; NaN where there is no label.
+
+    Returns:
+        Over all points of all faces; and within each of the K points over the faces, averaged, to which what only
+        says that jaws are harder than eyes adds nothing.  NaN where there is nothing to order.
+
+    Raises:
+        ArgumentError: the shapes differ.
+    """
+    expected, errors = np.asarray(expected, np.float64), np.asarray(errors, np.float64)
+    if expected.ndim != 2 or expected.shape != errors.shape:
+        raise ArgumentError(f"rank_correlation: expected two arrays (N, K), got {expected.shape} and {errors.shape}")
+    known = np.isfinite(expected) & np.isfinite(errors)
+    each = [_spearman(expected[which, k], errors[which, k]) for k, which in enumerate(known.T)]
+    some = [value for value in each if not np.isnan(value)]
+    within = float(np.mean(some)) if some else float("nan")
+    return RankCorrelation(_spearman(expected[known], errors[known]), within)
+
+
+def _spearman(a: Array, b: Array) -> float:
+    """The correlation of ranks, equal values sharing their mean rank; NaN where one side does not vary."""
+    if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(_ranks(a), _ranks(b))[0, 1])
+
+
+def _ranks(values: Array) -> Array:
+    _, same, times = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(times)
+    ranks: Array = (last - (times - 1) / 2)[same]
+    return ranks
 
 
 def interval(values: Array, *, level: float = 0.95, draws: int = 2000, seed: int = 0) -> Interval:

@@ -7,6 +7,8 @@ than a face takes to find.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +19,7 @@ from .sizes import checked_counts
 __all__ = ["BasicBlock", "Bottleneck", "ResNet", "Trunk"]
 
 IMAGENET = (18, 34, 50)  # the depths of which torchvision has weights
+WIDTHS = (64, 128, 256, 512)
 
 
 class BasicBlock(nn.Module):
@@ -84,6 +87,7 @@ class Trunk(nn.Module):
         first_kernel: side of the first convolution's filters, odd.
         first_stride: of the first convolution.
         first_pool: whether a 3x3 max-pool of stride 2 follows it.
+        widths: of the four stages' 3x3 convolutions; the first convolution has as many channels as the first.
 
     Attributes:
         channels: of the four stages.
@@ -98,6 +102,7 @@ class Trunk(nn.Module):
         first_kernel: int = 7,
         first_stride: int = 2,
         first_pool: bool = True,
+        widths: Sequence[int] = WIDTHS,
     ) -> None:
         super().__init__()
         if depth not in DEPTHS:
@@ -106,16 +111,18 @@ class Trunk(nn.Module):
             raise ArgumentError(
                 f"first_kernel must be odd and first_stride 1 or 2, got {first_kernel} and {first_stride}"
             )
+        if len(widths) != 4 or min(widths) < 1:
+            raise ArgumentError(f"widths: expected four positive numbers, one for each stage; got {widths!r}")
         block, counts = DEPTHS[depth]
-        self.depth = depth
-        self.channels = tuple(block.expansion * width for width in (64, 128, 256, 512))
+        self.depth, self.widths = depth, tuple(widths)
+        self.channels = tuple(block.expansion * width for width in self.widths)
         self.strides = tuple(first_stride * (2 if first_pool else 1) * 2**i for i in range(4))
-        self.conv1 = nn.Conv2d(in_channels, 64, first_kernel, first_stride, first_kernel // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        inside = self.widths[0]
+        self.conv1 = nn.Conv2d(in_channels, inside, first_kernel, first_stride, first_kernel // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(inside)
         self.maxpool = nn.MaxPool2d(3, 2, 1) if first_pool else nn.Identity()
-        inside = 64
-        for i, count in enumerate(counts):
-            width, stride = 64 * 2**i, 1 if i == 0 else 2
+        for i, (count, width) in enumerate(zip(counts, self.widths, strict=True)):
+            stride = 1 if i == 0 else 2
             first = block(inside, width, stride)
             inside = block.expansion * width
             self.add_module(f"layer{i + 1}", nn.Sequential(first, *(block(inside, width) for _ in range(count - 1))))
@@ -146,6 +153,8 @@ class Trunk(nn.Module):
             ArgumentError: there are none for this depth.
             HubError: they cannot be downloaded.
         """
+        if self.widths != WIDTHS:
+            raise ArgumentError(f"pretrained: there are ImageNet weights for widths {WIDTHS}, not for {self.widths}")
         if self.depth not in IMAGENET:
             choices = ", ".join(map(str, IMAGENET))
             raise ArgumentError(f"pretrained: there are ImageNet weights for depth {choices}, not for {self.depth}")
@@ -184,6 +193,7 @@ class ResNet(nn.Module):
         first_kernel: side of the first convolution's filters, odd.
         first_stride: of the first convolution, 1 or 2; with 1 the trunk's strides are half as large.
         first_pool: whether a 3x3 max-pool of stride 2 follows it; without, the strides are half as large.
+        widths: of the four stages' 3x3 convolutions: narrow ones make a network for small machines.
         pretrained: start from torchvision's ImageNet weights (a download; depth 18, 34 and 50).
 
     Raises:
@@ -205,12 +215,18 @@ class ResNet(nn.Module):
         first_kernel: int = 7,
         first_stride: int = 2,
         first_pool: bool = True,
+        widths: Sequence[int] = WIDTHS,
         pretrained: bool = False,
     ) -> None:
         super().__init__()
         checked_counts(points=points, in_channels=in_channels)
         self.trunk = Trunk(
-            depth, in_channels, first_kernel=first_kernel, first_stride=first_stride, first_pool=first_pool
+            depth,
+            in_channels,
+            first_kernel=first_kernel,
+            first_stride=first_stride,
+            first_pool=first_pool,
+            widths=widths,
         )
         if pretrained:
             self.trunk.load_imagenet()

@@ -24,6 +24,7 @@ from .groups import Crop
 from .recipe import KeypointRecipe
 from .sampler import FILLER, EpochSampler, ShareSampler
 from .split import split, validation_names
+from .teacher import taught
 
 __all__ = ["CropDataset", "Held", "check_mirror", "keypoint_loaders", "split", "validation_names"]
 
@@ -155,6 +156,8 @@ def keypoint_loaders(recipe: KeypointRecipe) -> tuple[DataLoader[Any], DataLoade
     check_mirror(recipe, train[0].schema)
     twice = " and their mirror images" if recipe.data.doubled else ""
     log.info("%s: %d faces%s to train on, %d to validate", recipe.name, len(train), twice, len(validation))
+    if recipe.data.teacher is not None:
+        train = taught(train, recipe.data.teacher)
     for packing in {s.packing for s in (*train, *validation) if isinstance(s, PackedSample)}:
         _check_packing(packing, recipe.crop)
     training = CropDataset(train, recipe, recipe.augment, recipe.seed, doubled=recipe.data.doubled)

@@ -209,20 +209,14 @@ def _scored(pairs: Sequence[tuple[detection.Match, detection.Match]]) -> tuple[A
 
 
 def _fit(scores: Array, right: Array) -> tuple[float, float]:
-    found = calibration.fit(torch.from_numpy(_logit(scores))[:, None], torch.from_numpy(right)[:, None])
+    found = calibration.fit(torch.from_numpy(calibration.logit(scores))[:, None], torch.from_numpy(right)[:, None])
     return max(float(found["slope"]), _FLAT), float(found["bias"][0])
-
-
-def _logit(scores: Array) -> Array:
-    inside = np.clip(scores, 1e-6, 1 - 1e-6)
-    out: Array = np.log(inside) - np.log1p(-inside)
-    return out
 
 
 def _probability(scores: Array | float, slope: float, bias: float) -> Array:
     """Calibrated scores; 0, which says that nothing was found, stays 0."""
     raw = np.asarray(scores, np.float64)
-    return np.where(raw > 0, 1 / (1 + np.exp(-(slope * _logit(raw) + bias))), 0.0)
+    return np.where(raw > 0, 1 / (1 + np.exp(-(slope * calibration.logit(raw) + bias))), 0.0)
 
 
 def _calibrated(matches: Sequence[detection.Match], slope: float, bias: float) -> list[detection.Match]:

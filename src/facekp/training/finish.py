@@ -50,8 +50,12 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
     by = metrics.default_normalizer(schema)
     crops = CropDataset(held_out, recipe, "none")
     plain = _run(network, codec, crops, recipe)
-    spread, right = _examples([plain, *_jittered(network, codec, crops, recipe)], schema, by)
+    runs = [plain, *_jittered(network, codec, crops, recipe)]
+    spread, right = _examples(runs, schema, by)
     codec.calibration = calibration.fit(spread, right)
+    if codec.rates:
+        distances = np.concatenate([np.linalg.norm(run.points - run.truth, axis=-1) for run in runs])
+        codec.calibration["error"] = calibration.fit_error(spread, torch.from_numpy(distances / max(recipe.crop.size)))
     errors = metrics.nme(plain.points, plain.truth, schema, by, boxes=plain.boxes)
     known = torch.isfinite(spread)
     gap = metrics.expected_calibration_error(codec.score(spread)[known].cpu().numpy(), right[known].numpy())

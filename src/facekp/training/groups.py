@@ -6,7 +6,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-__all__ = ["Crop", "Data", "EarlyStopping", "Optimizer", "Pixels", "Schedule", "SplitBy", "Strict", "Subjects"]
+__all__ = [
+    "Crop",
+    "Data",
+    "EarlyStopping",
+    "Optimizer",
+    "Pixels",
+    "Schedule",
+    "SplitBy",
+    "Strict",
+    "Subjects",
+    "Teacher",
+]
 
 
 class Strict(BaseModel):
@@ -111,6 +122,13 @@ Validation = Annotated[
 ]
 
 
+class Teacher(Strict):
+    """Whose predictions are mixed with the labels."""
+
+    model: str = Field(description="a name, a folder or a Hub repository")
+    share: float = Field(0.5, gt=0, le=1, description="of the prediction in a label")
+
+
 class Data(Strict):
     """Which faces."""
 
@@ -131,6 +149,10 @@ class Data(Strict):
         description="a file of picture names or a name in facekp/recipes/validation; or {by: subject, fraction: 0.2, "
         "seed: 0}; or {subjects: [...]}"
     )
+    leave_out: list[str] = Field(
+        default_factory=list, description="names of pictures that are used for nothing: copies of test pictures, ..."
+    )
+    teacher: Teacher | None = Field(None, description="train on labels mixed with this model's predictions")
     cache_scale: float = Field(2.6, gt=1, description="how much of the surroundings is kept in memory")
     cache_side: int = Field(384, ge=16, description="longest side in memory, in pixels")
 

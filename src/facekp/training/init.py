@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .. import decoders, hub
 from .. import schema as schemas
-from ..decoders import Codec
+from ..decoders import Codec, SoftArgmax
 from ..errors import RecipeError
 from ..schema import KeypointSchema
 from .recipe import KeypointRecipe
@@ -84,15 +84,19 @@ def rows(before: Codec, old: KeypointSchema, after: Codec, new: KeypointSchema) 
     for codec, schema in ((before, old), (after, new)):
         # SimCC's linear layer is the same for all points: theirs are the maps before it.
         counts.append(len(schema) if codec.name == "simcc" else codec.channels(len(schema)))
+    shared = [(old.names.index(name), i) for i, name in enumerate(new.names) if name in old.names]
+    if isinstance(before, SoftArgmax) and isinstance(after, SoftArgmax):  # all maps, and then the ratings
+        halves = range(2 if before.rated and after.rated else 1)
+        take = [half * len(old) + a for half in halves for a, _ in shared]
+        return Rows(counts[0], counts[1], take, [half * len(new) + b for half in halves for _, b in shared])
     if old.names == new.names and counts[0] == counts[1]:
         return Rows(counts[0], counts[1], list(range(counts[0])), list(range(counts[1])))
     each = counts[1] // len(new)
     together = each == 1 or (each == 2 and after.output == "vector")
     if not together or counts[0] != each * len(old) or before.output != after.output:
         return Rows(counts[0], counts[1], [], [])
-    pairs = [(old.names.index(name), i) for i, name in enumerate(new.names) if name in old.names]
-    take = [each * a + j for a, _ in pairs for j in range(each)]
-    return Rows(counts[0], counts[1], take, [each * b + j for _, b in pairs for j in range(each)])
+    take = [each * a + j for a, _ in shared for j in range(each)]
+    return Rows(counts[0], counts[1], take, [each * b + j for _, b in shared for j in range(each)])
 
 
 @torch.no_grad()

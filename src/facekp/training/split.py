@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from .. import datasets
 from .. import schema as schemas
@@ -14,6 +17,8 @@ from ..schema import KeypointSchema
 from .groups import Data, SplitBy, Subjects
 
 __all__ = ["layout", "read", "split", "validation_names"]
+
+log = logging.getLogger(__name__)
 
 
 def validation_names(value: str, key: str = "validation") -> list[str]:
@@ -81,7 +86,11 @@ def read(data: Data) -> SampleSet:
         if wanted != joined.schema:
             joined = datasets.concat(*sets, schema=wanted)
         # A packed cache makes its faces anew each time: from here on each is one object.
-        return SampleSet(list(joined), joined.schema, joined.name)
+        samples, left_out = list(joined), {_plain(name) for name in data.leave_out}
+        kept = [s for s in samples if _plain(s.meta.get("name")) not in left_out]
+        if len(samples) - len(kept) < len(left_out):
+            log.warning("data.leave_out: the sets have %d of %d pictures", len(samples) - len(kept), len(left_out))
+        return SampleSet(kept, joined.schema, joined.name)
     except ArgumentError as error:
         raise RecipeError(f"data.{'schema' if data.points is None else 'points'}: {error}") from None
 
@@ -94,7 +103,7 @@ def split(data: Data) -> tuple[list[Sample], list[Sample]]:
         DatasetError: the files are missing or wrong, or one of the two parts is empty.
     """
     if isinstance(data.validation, str):
-        names = set(validation_names(data.validation))  # a wrong name should not cost the reading
+        names = {_plain(name) for name in validation_names(data.validation)}  # a wrong name should not cost the reading
     samples = read(data)
     if isinstance(data.validation, SplitBy):
         spec = data.validation
@@ -105,8 +114,8 @@ def split(data: Data) -> tuple[list[Sample], list[Sample]]:
         return list(parts[0]), list(parts[1])
     if isinstance(data.validation, Subjects):
         return _people(samples, data.validation.subjects)
-    held = {s.subject for s in samples if s.meta.get("name") in names}
-    validation = [s for s in samples if s.meta.get("name") in names or (s.subject and s.subject in held)]
+    held = {s.subject for s in samples if _plain(s.meta.get("name")) in names}
+    validation = [s for s in samples if _plain(s.meta.get("name")) in names or (s.subject and s.subject in held)]
     train = _others(samples, validation)
     if not train or not validation:
         raise DatasetError(
@@ -114,6 +123,11 @@ def split(data: Data) -> tuple[list[Sample], list[Sample]]:
             "validate; its names must be those of the sets' pictures"
         )
     return train, validation
+
+
+def _plain(name: Any) -> str:
+    """A picture's name without its format: the same set comes as PNG and as JPEG."""
+    return re.sub(r"\.(jpe?g|png)$", "", str(name), flags=re.IGNORECASE)
 
 
 def _people(samples: SampleSet, subjects: list[str]) -> tuple[list[Sample], list[Sample]]:
