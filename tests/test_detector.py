@@ -101,6 +101,18 @@ def test_points_come_back_to_the_picture() -> None:
         np.testing.assert_allclose(face.keypoints, expected(box), atol=1e-3)
 
 
+def test_the_expected_error_is_in_pixels_of_the_picture() -> None:
+    """A tenth of the crop's 32 px, in crops of 40 * 1.25 and of 30 * 1.25 px of the picture: 5 and 3.75 px."""
+    assert make()(IMAGE)[0].uncertainty is None
+    detector = make()
+    detector.codec.calibration = {"slope": 0.0, "bias": [0.0], "error": {"slope": 1.0, "bias": [np.log(0.1)]}}
+    found = detector(IMAGE)
+    for face, size in zip(found[:2], (5.0, 3.75), strict=True):
+        assert face.uncertainty is not None
+        assert face.uncertainty.dtype == np.float32
+        np.testing.assert_allclose(face.uncertainty, np.full(68, size), rtol=1e-5)
+
+
 def test_no_face_is_an_empty_list() -> None:
     detector = make([], [])
     assert detector(IMAGE) == []

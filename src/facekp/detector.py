@@ -299,7 +299,7 @@ class Detector:
         points, scores = self.predict(np.stack([crop.pixels for _, crop in taken]))
         errors = self.codec.expected_error(torch.from_numpy(scores))
         for n, (slot, crop) in enumerate(taken):
-            off = None if errors is None else errors[n].numpy() * geometry.zoom(crop.to_picture)
+            off = None if errors is None else errors[n].numpy() * np.float32(geometry.zoom(crop.to_picture))
             seen = Look(crop.box, crop.angle, geometry.apply(crop.to_picture, points[n]), scores[n], off)
             look = self._looker.settle(slot, crop, seen, options.refinement)
             if look is not None:
