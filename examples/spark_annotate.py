@@ -3,7 +3,7 @@
     pip install pyspark pandas pyarrow facekp        (Spark needs Java)
     python examples/spark_annotate.py /photos /points --master 'local[2]'
 
-Every Python worker loads the model once and reads its own pictures, so the folder must be seen by all machines.
+Each partition loads the model once and reads its own pictures, so the folder must be seen by all machines.
 /points gets Parquet files of path, faces (JSON) and error (empty where all went well).
 """
 
@@ -11,24 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import facekp
 
 
-@cache
-def detector(model: str) -> facekp.Detector:
-    """The model, loaded once in each process."""
-    return facekp.Detector.from_pretrained(model)
-
-
-def annotate(paths: list[str], model: str) -> list[dict[str, str]]:
+def annotate(detector: facekp.Detector, paths: list[str]) -> list[dict[str, str]]:
     """A row for each picture."""
     rows = []
-    for faces in detector(model).stream(paths, on_error="return"):
+    for faces in detector.stream(paths, on_error="return"):
         if isinstance(faces, facekp.FacekpError):
             rows.append({"faces": "[]", "error": str(faces)})
         else:
@@ -44,20 +39,24 @@ def main() -> None:
     parser.add_argument("--master", default="local[*]")
     given = parser.parse_args()
 
+    if given.master.startswith("local"):  # its workers would take the first python3 of PATH
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     import pandas
     from pyspark.sql import SparkSession
     from pyspark.sql.functions import pandas_udf
 
     model = given.model
+    # Before the UDF, which asks for it.
+    session = SparkSession.builder.master(given.master).appName("facekp").getOrCreate()
 
     def faces_of(batches: Iterator[pandas.Series]) -> Iterator[pandas.DataFrame]:
+        detector = facekp.Detector.from_pretrained(model)  # once for each partition
         for paths in batches:
-            yield pandas.DataFrame(annotate(paths.tolist(), model), columns=["faces", "error"])
+            yield pandas.DataFrame(annotate(detector, paths.tolist()), columns=["faces", "error"])
 
     # Without annotations: Spark would look up the names in them, which are known in this function only.
     faces_of.__annotations__ = {"batches": Iterator[pandas.Series], "return": Iterator[pandas.DataFrame]}
     udf: Any = pandas_udf(faces_of, "faces string, error string")
-    session = SparkSession.builder.master(given.master).appName("facekp").getOrCreate()
     paths = sorted(str(p.resolve()) for p in given.pictures.rglob("*") if facekp.image.is_image_path(p))
     rows = session.createDataFrame([(path,) for path in paths], "path string")
     found = rows.repartition(session.sparkContext.defaultParallelism).select("path", udf("path").alias("found"))
