@@ -324,6 +324,8 @@ def test_a_point_off_the_input_is_masked(name: str) -> None:
         ("weighted_argmax", {"threshold": 1.0}, "threshold must be at least 0 and under 1"),
         ("weighted_argmax", {"window": 4}, "window must be an odd number"),
         ("soft_argmax", {"temperature": 0}, "sigma must be positive, and temperature too"),
+        ("soft_argmax", {"rated": "maybe"}, "rated must be true or false, and rating_weight 0 or more, got 'maybe'"),
+        ("soft_argmax", {"rating_weight": -1}, "rated must be true or false, and rating_weight 0 or more"),
         ("soft_argmax", {"loss": "heatmap_bce"}, "unknown loss 'heatmap_bce'"),
         ("dark", {"blur": -1}, "blur must be at least 0"),
         ("dark", {"limit": 0}, "limit positive"),

@@ -41,7 +41,7 @@ class Shard:
         """
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         if found is None or not 1 <= int(found[1]) <= int(found[2]):
-            raise ArgumentError(f"shard {text!r}: expected one of a number, counted from 1, such as 3/16")
+            raise ArgumentError(f"shard {text!r}: expected which of how many, counted from 1, such as 3/16")
         return cls(int(found[1]), int(found[2]))
 
     def pick(self, items: Iterable[T], key: Callable[[T], Any] = lambda item: item) -> list[T]:

@@ -81,7 +81,11 @@ class SoftArgmax(GridCodec):
             raise ArgumentError(f"sigma must be positive, and temperature too, got {sigma} and {temperature}")
         self.sigma, self.temperature = float(sigma), float(temperature)
         self.point_weight, self.heatmap_weight = float(point_weight), float(heatmap_weight)
-        self.rated, self.rating_weight = bool(rated), float(rating_weight)
+        if not isinstance(rated, bool) or not rating_weight >= 0:
+            raise ArgumentError(
+                f"rated must be true or false, and rating_weight 0 or more, got {rated!r} and {rating_weight}"
+            )
+        self.rated, self.rating_weight = rated, float(rating_weight)
         self.loss_name, self.loss_options = loss, dict(loss_options or {})
         self.point_loss_name, self.point_loss_options = point_loss, dict(point_loss_options or {})
         bound = ({"sigma": self.sigma} if loss == "dsnt_regulariser" else {}) | self.loss_options
