@@ -10,6 +10,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from .. import geometry
+from .targets import predicted_angles, predicted_boxes
 
 __all__ = ["Detections", "decode"]
 
@@ -67,13 +68,13 @@ def decode(
         candidates: at most this many points per picture enter the suppression.
         limit: at most this many boxes per picture come out.
     """
-    places, found = points.cpu().numpy(), []
-    for rows in output.detach().float().cpu().numpy():  # few points say that there is a face: numpy is quicker here
-        score = _sigmoid(rows[:, 0] * slope + bias)
-        good = np.flatnonzero((score >= min_score) & np.isfinite(rows).all(1))
+    points, found = points.cpu(), []
+    for rows in output.detach().float().cpu():
+        score = _sigmoid(rows[:, 0].numpy() * slope + bias)
+        good = np.flatnonzero((score >= min_score) & np.isfinite(rows.numpy()).all(1))  # few points see a face
         if len(good) > candidates:
             good = good[np.argpartition(-score[good], candidates)[:candidates]]
-        boxes, angles = _boxes(places[good], rows[good]), _angles(rows[good])
+        boxes, angles = predicted_boxes(points[good], rows[good]).numpy(), predicted_angles(rows[good]).numpy()
         keep = geometry.nms(boxes, score[good], nms_iou)[:limit]
         found.append(Detections(boxes[keep], score[good][keep], angles[keep]))
     return found
@@ -82,17 +83,3 @@ def decode(
 def _sigmoid(x: Array) -> Array:
     value: Array = 1 / (1 + np.exp(-np.clip(x, -80, 80)))
     return value
-
-
-def _boxes(points: Array, rows: Array) -> Array:
-    """As :func:`facekp.finder.targets.predicted_boxes` has it."""
-    return np.concatenate([points[:, :2] - rows[:, 1:3], points[:, :2] + rows[:, 3:5]], 1)
-
-
-def _angles(rows: Array) -> Array:
-    """As :func:`facekp.finder.targets.predicted_angles` has it."""
-    if rows.shape[1] < 7:
-        return np.zeros(len(rows), np.float32)
-    angles = np.degrees(np.arctan2(rows[:, 6], rows[:, 5]))
-    result: Array = np.where(angles <= -180, angles + 360, angles).astype(np.float32)
-    return result

@@ -18,6 +18,8 @@ __all__ = ["taught"]
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 64  # mirrored pictures in memory
+
 
 def taught(samples: Sequence[Sample], teacher: Teacher) -> list[Sample]:
     """Samples whose labels lie between their own and a teacher's.
@@ -39,7 +41,9 @@ def taught(samples: Sequence[Sample], teacher: Teacher) -> list[Sample]:
     total = _predicted(detector, known)
     if schema.mirror is not None:
         mirror, rng = transforms.Mirror(p=1), np.random.default_rng(0)
-        mirrored = _predicted(detector, [mirror(s, rng) for s in known])
+        mirrored: list[np.ndarray] = []
+        for start in range(0, len(known), AT_ONCE):
+            mirrored += _predicted(detector, [mirror(s, rng) for s in known[start : start + AT_ONCE]])
         for i, sample in enumerate(known):
             back = geometry.apply(geometry.mirror_matrix(sample.image.shape[1]), mirrored[i])[list(schema.mirror)]
             total[i] = (total[i] + back) / 2
