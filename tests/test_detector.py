@@ -458,7 +458,7 @@ def test_a_wrong_refinement(wrong: dict[str, float]) -> None:
 
 def test_large_pictures_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """With more than so many pixels waiting the network runs, however few its crops."""
-    monkeypatch.setattr("facekp.detector.CHUNK_PIXELS", 2 * 120 * 120)
+    monkeypatch.setattr("facekp._stream.CHUNK_PIXELS", 2 * 120 * 120)
     monkeypatch.setattr("facekp._slots.CHUNK_PIXELS", 2 * 120 * 120)
     detector = seer(face_at(0), [tight()])
     assert len(detector([RAMP] * 7, batch_size=64)) == 7

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -13,13 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from . import decoders, geometry, hub
+from . import decoders, hub
 from . import finder as finders
 from . import schema as schemas
 from ._loading import load_finder, network_of, pick_device
 from ._looks import Looker
-from ._refine import Refinement, upright
-from ._slots import CHUNK_PIXELS, Crop, Look, Options, Picture, Slot, choice, chunks, given_slot, ordered
+from ._refine import Refinement
+from ._slots import Options, choice
+from ._stream import Stream
 from ._verdict import Verdict
 from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
 
-class Detector:
+class Detector(Stream):
     """Finds the keypoints of every face in a picture.
 
     Make one with :meth:`from_pretrained`, and call it with anything that
@@ -244,73 +244,6 @@ class Detector:
         if boxes is None and self.finder is None and self.crop_box != "full":
             raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
         return self._stream(images, boxes, options)
-
-    def _stream(self, pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Face] | ImageError]:
-        queue: deque[Slot] = deque()
-        for chunk in chunks(pictures, boxes, options):
-            queue.extend(self._prepare(chunk, options))
-            while (waiting := sum(len(s.crops) for s in queue)) >= options.batch_size or (
-                waiting and sum(s.pixels for s in queue) >= CHUNK_PIXELS
-            ):
-                self._run(queue, options)
-            while queue and queue[0].done:
-                yield queue.popleft().result(options)
-        while any(s.crops for s in queue):
-            self._run(queue, options)
-        for slot in queue:
-            yield slot.result(options)
-
-    def _prepare(self, chunk: Sequence[Picture], options: Options) -> list[Slot]:
-        """Boxes and crops of a few pictures."""
-        searched = [p.image for p in chunk if isinstance(p.image, np.ndarray) and p.boxes is None]
-        found = iter(self._find(searched, options))
-        slots = []
-        for picture in chunk:
-            if isinstance(picture.image, ImageError):
-                slots.append(Slot(np.zeros((0, 4)), np.zeros(0), np.zeros(0), error=picture.image))
-                continue
-            slot = next(found) if picture.boxes is None else given_slot(picture.boxes, picture.image, options)
-            whole = isinstance(picture.boxes, str) or self.crop_box == "full"
-            for i, (box, angle) in enumerate(zip(slot.boxes, slot.angles, strict=True)):
-                slot.crops.append(self._looker.crop(picture.image, i, box, float(angle), full=whole))
-            if not whole and self.schema.spans_face and options.refinement and slot.crops:
-                slot.image = picture.image
-            slots.append(slot)
-        return slots
-
-    def _find(self, pictures: Sequence[Array], options: Options) -> list[Slot]:
-        if not pictures:
-            return []
-        if self.finder is None:
-            return [given_slot("full", p, options) for p in pictures]
-        slots = []
-        for found in self.finder(pictures, **options.finding):
-            most = options.max_faces if options.least is None else None  # which are faces is not known yet
-            keep = ordered(found.boxes, found.scores, options.order)[:most]
-            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep]))
-        return slots
-
-    def _run(self, queue: Iterable[Slot], options: Options) -> None:
-        """Take up to a batch of crops off the queue's front, and give their slots the faces."""
-        taken: list[tuple[Slot, Crop]] = []
-        for slot in queue:
-            while slot.crops and len(taken) < options.batch_size:
-                taken.append((slot, slot.crops.popleft()))
-        points, scores = self.predict(np.stack([crop.pixels for _, crop in taken]))
-        errors = self.codec.expected_error(torch.from_numpy(scores))
-        for n, (slot, crop) in enumerate(taken):
-            off = None if errors is None else errors[n].numpy() * np.float32(geometry.zoom(crop.to_picture))
-            seen = Look(crop.box, crop.angle, geometry.apply(crop.to_picture, points[n]), scores[n], off)
-            look = self._looker.settle(slot, crop, seen, options.refinement)
-            if look is not None:
-                i = crop.index
-                box = slot.boxes[i] if slot.given else upright(look.box, look.angle)
-                score = float(slot.scores[i])
-                if self._verdict is not None and options.least is not None and not slot.given:
-                    score = self._verdict.score(score, look.scores)
-                slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema, look.uncertainty)
-            if slot.done:
-                slot.image = None
 
     @torch.inference_mode()
     def predict(self, crops: Array) -> tuple[Array, Array]:
