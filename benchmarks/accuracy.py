@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py resnet18-ibug ../shared/data/300w
 
-Runs ``facekp evaluate`` with labelled boxes and with the finder's, writes both reports
+Runs ``facekp evaluate`` with labelled boxes, with such that are off, and with the finder's, writes the reports
 to ``benchmarks/results/`` and into the model's ``config.json``, and keeps a log:
 the test set is for measuring shipped weights, once each, not for choosing.  Where only
 the finder's weights are new, only what depends on them is measured.
@@ -29,7 +29,8 @@ SPLIT = "lfpw/testset"
 
 def main(model: str, data: str) -> None:
     config_path, config = shipped(model)
-    weights = {"labelled": config["sha256"], "finder": config["sha256"] + shipped("finder")[1]["sha256"]}
+    own = config["sha256"]
+    weights = {"labelled": own, "moved": own, "finder": own + shipped("finder")[1]["sha256"]}
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"accuracy-{model}.json"
     history = json.loads(path.read_text("utf-8"))["history"] if path.exists() else []

@@ -14,7 +14,7 @@ import pytest
 from facekp import Detector, Face, cli, datasets, geometry, hub, models, schema
 from facekp.datasets import SampleSet, write_kaggle
 from facekp.errors import ArgumentError, DatasetError
-from facekp.predict import as_schema, keypoints, predict, submit
+from facekp.predict import _moved, as_schema, keypoints, predict, submit
 from facekp.sample import Sample
 from facekp.schema import KeypointSchema
 
@@ -35,7 +35,7 @@ class Stretched:
         return Face(points.astype(np.float32), np.full(len(self.schema), 0.5, np.float32), box, 1.0, self.schema)
 
     def stream(self, images: Any, *, boxes: Any, batch_size: int, refine: bool) -> Any:
-        self.calls.append("finder" if boxes is None else "labelled")
+        self.calls.append("finder" if boxes is None else "moved" if refine else "labelled")
         own = np.array([8, 8, 88, 88], np.float32)
         far = np.array([-90, -90, -50, -50], np.float32)
         for i, (image, given) in enumerate(zip(images, boxes or iter(lambda: None, 0), strict=False)):
@@ -109,6 +109,23 @@ def test_a_face_that_is_not_found_is_looked_for_in_its_own_box() -> None:
     assert detector.calls == ["finder", "labelled"]
     np.testing.assert_allclose(geometry.extent(found[1].keypoints)[0], labelled()[1].box[0], atol=0.1)
     np.testing.assert_allclose(geometry.extent(found[0].keypoints)[0], 8, atol=0.1)
+
+
+def test_moved_boxes_are_off_by_so_much_and_always_the_same() -> None:
+    box = np.array([[10.0, 20.0, 50.0, 100.0]])
+    off = np.concatenate([_moved(box, i) for i in range(200)])
+    np.testing.assert_array_equal(off[7:8], _moved(box, 7))
+    sides, centres = off[:, 2:] - off[:, :2], (off[:, :2] + off[:, 2:]) / 2
+    np.testing.assert_allclose(sides[:, 1] / sides[:, 0], 2)  # the shape stays
+    for shares, middle in ((sides[:, 0] / 40, 1), (centres[:, 0] / 40, 0.75), (centres[:, 1] / 80, 0.75)):
+        assert np.abs(shares - middle).max() <= 0.15 < np.ptp(shares)
+        assert abs(shares.mean() - middle) < 0.02
+
+
+def test_a_face_in_a_moved_box_is_looked_at_again() -> None:
+    detector = model()
+    keypoints(detector, labelled(), boxes="moved")
+    assert detector.calls == ["moved"]
 
 
 def test_a_set_of_other_points_gives_its_boxes() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,9 @@ from .schema import KeypointSchema
 __all__ = ["as_schema", "best_face", "found", "keypoints", "predict", "submit"]
 
 Array = npt.NDArray[Any]
-Boxes = Literal["labelled", "finder"]
+Boxes = Literal["labelled", "finder", "moved"]
+
+MOVED = 0.15  # by what share of its size a moved box is at most off, in place and in size
 
 _PER_POINT = ("visibility", "occluded")  # of a sample's meta: what the labels say of each labelled point
 
@@ -50,25 +52,29 @@ def found(
     """What a model sees of every labelled face, in order; None where it finds none.
 
     With ``boxes="finder"`` the finder looks at each whole picture, and of what it finds the face of highest IoU with
-    the labelled box counts.  Labelled boxes are taken as they are: no face is cut out a second time.  A model of whole
-    pictures (``crop.box: full``) gets whole pictures, as in training.
+    the labelled box counts.  Labelled boxes are taken as they are: no face is cut out a second time.  With
+    ``boxes="moved"`` they are off by up to 15 % of their width and height in place, and 15 % in size, each uniformly
+    and the same in every run; faces are then cut out again as in use.  A model of whole pictures (``crop.box: full``)
+    gets whole pictures, as in training.
 
     Args:
         detector: the model.
         samples: the faces; their labels are not looked at, but for the box.
-        boxes: ``"labelled"`` (:attr:`facekp.sample.Sample.box`) or ``"finder"``.
+        boxes: ``"labelled"`` (:attr:`facekp.sample.Sample.box`), ``"moved"`` or ``"finder"``.
         batch_size: crops that go through the network together.
 
     Raises:
         ArgumentError: another ``boxes``, or a face without a box.
         ImageError: a picture cannot be read.
     """
-    if boxes not in ("labelled", "finder"):
-        raise ArgumentError(f"boxes: expected 'labelled' or 'finder', got {boxes!r}")
-    given: Any = map(_box, samples, range(len(samples))) if boxes == "labelled" else None
+    if boxes not in get_args(Boxes):
+        raise ArgumentError(f"boxes: expected one of {', '.join(get_args(Boxes))}; got {boxes!r}")
+    given: Any = None if boxes == "finder" else map(_box, samples, range(len(samples)))
+    if boxes == "moved":
+        given = map(_moved, given, range(len(samples)))
     if detector.crop_box == "full":
         given = "full"
-    refine = boxes == "finder"
+    refine = boxes != "labelled"
     results = detector.stream((s.image for s in samples), boxes=given, batch_size=batch_size, refine=refine)
     for sample, faces in zip(samples, results, strict=True):
         yield best_face(faces, sample.box) if isinstance(faces, list) else None
@@ -200,6 +206,14 @@ def _box(sample: Sample, index: int) -> Array:
         name = sample.path or sample.meta.get("name", "")
         raise ArgumentError(f"sample {index} {name}: it has no box and no labels to take one from; try boxes='finder'")
     return box[None]
+
+
+def _moved(box: Array, index: int) -> Array:
+    """A box ``(1, 4)`` that is off, always in the same way for the face of this index."""
+    x, y, size = np.random.default_rng(index).uniform(-MOVED, MOVED, 3)
+    sides = box[:, 2:] - box[:, :2]
+    centre = (box[:, :2] + box[:, 2:]) / 2 + sides * (x, y)
+    return np.concatenate([centre - sides * (1 + size) / 2, centre + sides * (1 + size) / 2], axis=1)
 
 
 def best_face(faces: Sequence[Face], box: Array) -> Face | None:

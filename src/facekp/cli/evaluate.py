@@ -24,6 +24,7 @@ class Boxes(str, Enum):
 
     labelled = "labelled"
     finder = "finder"
+    moved = "moved"
     both = "both"
 
 
@@ -34,7 +35,8 @@ def evaluate(
     format_: Format = None,
     split: Split = None,
     boxes: Annotated[
-        Boxes, typer.Option(help="The labels' boxes, those that the finder finds, or both side by side.")
+        Boxes,
+        typer.Option(help="The labels' boxes, the finder's, both; or the labels', off by up to 15 %."),
     ] = Boxes.labelled,
     norm: Annotated[
         str | None,

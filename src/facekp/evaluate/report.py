@@ -76,7 +76,8 @@ class Report(Measures):
     Attributes:
         model: its name.
         data: the data set's name.
-        boxes: ``"labelled"`` (the labels' own boxes) or ``"finder"`` (end to end).
+        boxes: ``"labelled"`` (the labels' own boxes), ``"finder"`` (end to end) or ``"moved"`` (the labels', off by up
+            to 15 %).
         normalizer: what errors are divided by.
         found: share of faces whose error is under :data:`MISSED`.
         found_interval: of it.

@@ -25,7 +25,7 @@ __all__ = ["environment", "evaluate"]
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
-BOXES = ("labelled", "finder")
+BOXES = ("labelled", "finder", "moved")
 YAWS = (*(f"{low:g} to {high:g}" for low, high in pose.YAW_BINS), "unknown")
 RIGHT = 0.05  # what a score promises
 
@@ -34,7 +34,7 @@ def evaluate(
     detector: Detector,
     samples: Sequence[Sample],
     *,
-    boxes: Literal["labelled", "finder"] = "labelled",
+    boxes: Literal["labelled", "finder", "moved"] = "labelled",
     norm: str | None = None,
     batch_size: int = 32,
     worst: int = 16,
@@ -48,7 +48,7 @@ def evaluate(
     Args:
         detector: the model.
         samples: labelled faces of the model's schema.
-        boxes: where faces are looked for.
+        boxes: where faces are looked for: see :func:`facekp.predict.found`.
         norm: see :func:`facekp.metrics.normalizer`; default by :func:`facekp.metrics.default_normalizer`.  Where
             the points do not span the face, ``"box"`` and ``"diagonal"`` are those of the labelled face's box.
         batch_size: crops that go through the network together.
@@ -60,7 +60,7 @@ def evaluate(
         ImageError: a picture cannot be read.
     """
     if boxes not in BOXES:
-        raise ArgumentError(f"boxes: expected 'labelled' or 'finder', got {boxes!r}")
+        raise ArgumentError(f"boxes: expected one of {', '.join(BOXES)}; got {boxes!r}")
     _check(detector, samples)
     norm = norm or metrics.default_normalizer(detector.schema)
     truth = np.stack([s.keypoints for s in samples])
