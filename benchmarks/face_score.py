@@ -33,7 +33,7 @@ from facekp.transforms.frames import without_faces
 ROOT = Path(__file__).parents[1]
 Array = npt.NDArray[Any]
 
-LEAST, LIKELY = 0.004, 0.02  # of the finder: what is looked at, and what may be looked at turned by quarters
+LEAST, LIKELY = 0.01, 0.1  # of the finder: what is looked at, and what may be looked at turned by quarters
 MIN_SCORE = 0.55  # chosen by the table that this writes
 WRONG = 0.15  # points of a face that are further off are not counted: neither a good look nor a false alarm
 #: Validation pictures in which somebody's face is neither labelled nor in faces.csv, found by looking at the best

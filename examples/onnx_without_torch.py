@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 SIZE, MARGIN = (416, 320), 16  # the finder's input, width first; grey pixels around the picture
-CROP, SCALE = 128, 1.3  # as the keypoint file's metadata says: crop_size and crop_scale
+CROP, SCALE = 192, 1.3  # as the keypoint file's metadata says: crop_size and crop_scale
 
 
 def load(path, engine, outputs):

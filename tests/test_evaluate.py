@@ -93,7 +93,7 @@ def test_wrong_input() -> None:
     faces = samples()
     with pytest.raises(ArgumentError, match="no samples"):
         run(Known([]), [])
-    with pytest.raises(ArgumentError, match="boxes: expected 'labelled' or 'finder'"):
+    with pytest.raises(ArgumentError, match="boxes: expected one of labelled, finder, moved"):
         run(Known(faces), faces, boxes="both")
     other = schema.get("imm58")
     with pytest.raises(ArgumentError, match="needs schema ibug68"):

@@ -141,7 +141,7 @@ def test_a_set_of_other_points_gives_its_boxes() -> None:
 def test_wrong_input() -> None:
     with pytest.raises(ArgumentError, match="drawn has no face"):
         predict(model(), labelled(0))
-    with pytest.raises(ArgumentError, match="expected 'labelled' or 'finder', got 'full'"):
+    with pytest.raises(ArgumentError, match="expected one of labelled, finder, moved; got 'full'"):
         predict(model(), labelled(), boxes="full")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="unknown schema"):
         predict(model(), labelled(), schema="none")

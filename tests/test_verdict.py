@@ -85,8 +85,10 @@ def detector(**changes: Any) -> Detector:
     believed = {10: 0.2, 50: 0.9, 60: 0.9}  # by the left edge of a candidate, or its upper where that is 60
 
     def predict(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        points = np.broadcast_to(model.schema.mean_shape * 98 + 63.5, (len(crops), 68, 2)).astype(np.float32)
-        return points, np.array([np.full(68, believed[int(c[64, 64, 0])], np.float32) for c in crops])
+        side = model.crop_size[0]
+        points = np.broadcast_to((model.schema.mean_shape * 0.77 + 0.5) * side - 0.5, (len(crops), 68, 2))
+        seen = [believed[int(c[side // 2, side // 2, 0])] for c in crops]
+        return points.astype(np.float32), np.repeat(np.array(seen, np.float32)[:, None], 68, axis=1)
 
     model.predict = predict  # type: ignore[method-assign]
     return model
