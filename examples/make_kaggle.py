@@ -11,10 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from facekp import datasets, geometry, schema
 from facekp.datasets.kaggle import FEW, KAGGLE_COLUMNS
@@ -57,7 +55,7 @@ def faces(samples: Sequence[Sample], rows: int, few_share: float, rng: np.random
 
 def make(
     samples: Sequence[Sample], folder: Path, rows: int = ROWS, test_rows: int = TEST_ROWS, seed: int = 0
-) -> dict[int, npt.NDArray[Any]]:
+) -> dict[int, np.ndarray]:
     """Write the four files; returns ``ImageId`` → the true points ``(15, 2)``, NaN where they are not asked for."""
     rng = np.random.default_rng(seed)
     datasets.write_kaggle(folder / "training.csv", faces(samples, rows, FEW_SHARE, rng))

@@ -17,14 +17,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ._align import ARCFACE, align, five_points, similarity
 from .errors import ArgumentError
+from .schema import KeypointSchema
 
 __all__ = [
+    "ARCFACE",
+    "align",
     "apply",
     "as_boxes",
     "compose",
     "crop_matrix",
     "extent",
+    "face_crop",
+    "five_points",
     "image_box",
     "invert",
     "iou",
@@ -214,37 +220,6 @@ def apply(matrix: Array, points: Array) -> Array:
     return moved.astype(np.float32)
 
 
-def similarity(source: Array, target: Array) -> Array:
-    """The least-squares rotation, uniform scale and shift from source to target points.
-
-    Umeyama, "Least-squares estimation of transformation parameters between two
-    point patterns", PAMI 1991, eq. 40-42 (no reflection).  Rows with NaN are left out.
-
-    Args:
-        source: ``(K, 2)``.
-        target: ``(K, 2)``.
-
-    Returns:
-        The 2x3 matrix.
-
-    Raises:
-        ArgumentError: fewer than two distinct points are known in both.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    known = np.isfinite(source).all(-1) & np.isfinite(target).all(-1)
-    source, target = source[known], target[known]
-    ms, mt = (source.mean(0), target.mean(0)) if known.any() else (np.zeros(2), np.zeros(2))
-    ds, dt = source - ms, target - mt
-    spread = float((ds**2).sum())
-    if len(source) < 2 or spread < 1e-12:
-        raise ArgumentError(f"similarity: two distinct points known in both are needed, got {len(source)}")
-    # In 2-D the SVD has a closed form: treat points as complex numbers, a = <s, t> / <s, s>.
-    a = float((ds * dt).sum()) / spread
-    b = float((ds[:, 0] * dt[:, 1] - ds[:, 1] * dt[:, 0]).sum()) / spread
-    linear = np.array([[a, -b], [b, a]])
-    return np.concatenate([linear, (mt - linear @ ms)[:, None]], 1)
-
-
 # ---------------------------------------------------------------- pixels
 
 
@@ -285,6 +260,28 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
         part, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
     )
     return out
+
+
+def face_crop(
+    image: Array, points: Array, schema: KeypointSchema, size: int = 112, *, template: Array = ARCFACE
+) -> Array:
+    """The square crop of a face that recognition networks take: its five points brought to their places.
+
+    Args:
+        image: ``(H, W)`` or ``(H, W, C)`` uint8 or float32.
+        points: ``(K, 2)`` in picture pixels.
+        schema: what they are; see :func:`five_points`.
+        size: the crop's side.  Other sides than 112 scale the template by the pixel-centre rule.
+        template: ``(5, 2)`` in pixels of a 112x112 crop.
+
+    Returns:
+        ``(size, size)`` or ``(size, size, C)``, black outside the picture.
+
+    Raises:
+        ArgumentError: the points are not of this schema, it lacks one of the five, or fewer than two of them are known.
+    """
+    places = apply(resize_matrix((112, 112), (size, size)), template)
+    return warp(image, align(five_points(points, schema), places), (size, size))
 
 
 def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:

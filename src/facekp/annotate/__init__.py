@@ -1,4 +1,4 @@
-"""Very many pictures: a shard of them, what an earlier run has done already, JSON Lines or Parquet files out.
+"""Very many pictures: a shard of them, what an earlier run has done already, JSON Lines, Parquet or CSV files out.
 
 Behind ``facekp detect --shard --resume --json --parquet``, and of use to programs that have a loop of their own::
 
@@ -16,5 +16,6 @@ from __future__ import annotations
 from .lines import JsonLines
 from .parquet import ParquetParts
 from .shard import Shard, line, record
+from .table import CsvRows, csv_header, csv_rows
 
-__all__ = ["JsonLines", "ParquetParts", "Shard", "line", "record"]
+__all__ = ["CsvRows", "JsonLines", "ParquetParts", "Shard", "csv_header", "csv_rows", "line", "record"]

@@ -1,8 +1,9 @@
 """The ``facekp`` command: every verb is a thin layer over the library.
 
-Exit codes: 0 all done; 1 some pictures could not be read or drawn, or the reader of a pipe went away; 2 nothing was
-done, because the command line, a file or a data set is wrong (one line on stderr says what); 70 a fault of facekp;
-130 interrupted.  Nothing that takes long to import is imported before a verb needs it.
+Exit codes: 0 all done; 1 some pictures could not be read or drawn, doctor or inspect found something wrong, or the
+reader of a pipe went away; 2 nothing was done, because the command line, a file or a data set is wrong (one line on
+stderr says what); 70 a fault of facekp; 130 interrupted.  Nothing that takes long to import is imported before a verb
+needs it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from . import (
     compare,
     convert,
     detect,
+    doctor,
     evaluate,
     export,
     inspect,
@@ -35,10 +37,11 @@ from . import (
     search,
     train,
 )
+from .options import arrange
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(name="facekp", add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(name="facekp", pretty_exceptions_enable=False)
 
 
 @dataclass(slots=True)
@@ -58,12 +61,13 @@ def _version(asked: bool) -> None:
 def options(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+        bool,
+        typer.Option("--version", metavar="", callback=_version, is_eager=True, help="Print the version and stop."),
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="FACEKP_DEBUG", help="Show where an error comes from.")
+        bool, typer.Option("--debug", metavar="", envvar="FACEKP_DEBUG", help="Show where an error comes from.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", metavar="", help="Say more on stderr.")] = False,
 ) -> None:
     """Facial keypoints: find them in pictures, train and measure the models that do it."""
     if isinstance(context.obj, State):
@@ -86,7 +90,9 @@ app.command("convert")(convert.convert)
 app.command("pack")(pack.pack)
 app.command("models")(models.models)
 app.command("push")(push.push)
+app.command("doctor")(doctor.doctor)
 app.add_typer(benchmark.app, name="benchmark")
+arrange(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

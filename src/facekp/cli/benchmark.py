@@ -9,6 +9,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import as_json, opened, write_text
+from .options import FINDER, MODEL, MODELS, Device
 from .speed import speed
 
 if TYPE_CHECKING:
@@ -33,16 +34,18 @@ def finder(
     data: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder of 300-W (afw, helen, lfpw).")],
     split: Annotated[
         str | None,
-        typer.Option(help="A part, such as lfpw/testset; unless told, the validation list of the train folders."),
+        typer.Option(
+            metavar="PART", help="A part, such as lfpw/testset; unless told, the validation list of the train folders."
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(help="A name of `facekp models`, a folder, or org/repo.")] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(help="The face finder: a name, a folder, yunet, or an ONNX file.")] = "finder",
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "cpu",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many faces, evenly spread.")] = None,
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL, rich_help_panel=MODELS)] = "resnet18-ibug",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    device: Device = "cpu",
+    limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many faces, evenly spread.")] = None,
     turns: Annotated[
         str | None, typer.Option(metavar="DEGREES", help="Let the finder look at turned copies, too: 90,180,270.")
     ] = None,
-    refine: Annotated[bool, typer.Option(help="Look at badly cut faces again.")] = True,
+    refine: Annotated[bool, typer.Option(metavar="", help="Look at badly cut faces again.")] = True,
     peer: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,12 +53,17 @@ def finder(
         ),
     ] = None,
     peer_faces: Annotated[
-        int | None, typer.Option(min=1, help="Give the peers only so many of the pictures, evenly spread.")
+        int | None, typer.Option(min=1, metavar="N", help="Give the peers only so many of the pictures, evenly spread.")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; unless told, torch's own number.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="CPU threads; unless told, torch's own.")
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report as JSON.")] = None,
 ) -> None:
-    """Measure the finder end to end: turned, small, dark, covered faces; false alarms; speed, beside its peers."""
+    """Measure the finder end to end, beside its peers.
+
+    On turned, small, dark and covered faces; false alarms; speed.
+    """
     import torch
 
     from .. import benchmark

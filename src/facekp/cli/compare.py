@@ -15,16 +15,19 @@ __all__ = ["compare"]
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="The folders of runs, finished or not.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="The folders of runs, finished or not.")],
     *,
-    metric: Annotated[str, typer.Option(help="A column of the runs' metrics.csv.")] = "val/nme",
-    maximize: Annotated[bool, typer.Option("--maximize", help="More of the metric is better.")] = False,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="A column of the runs' metrics.csv.")] = "val/nme",
+    maximize: Annotated[bool, typer.Option("--maximize", metavar="", help="More of the metric is better.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", metavar="DIR", help="Write compare.json and compare.png here.")
     ] = None,
     json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the comparison as JSON.")] = None,
 ) -> None:
-    """Compare runs: epochs, time, losses, errors, and what is different in their recipes."""
+    """Compare runs.
+
+    Tells their epochs, time, losses and errors, and how their recipes differ.
+    """
     from .. import plots
     from ..training import compare as comparing
 

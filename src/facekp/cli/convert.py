@@ -19,18 +19,24 @@ def convert(
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(metavar="FORMAT", help="What DST shall be (facekp.datasets.TARGETS); by its ending unless told."),
+        typer.Option(metavar="FORMAT", help="What DST shall be; by its ending unless told."),
     ] = None,
     schema: Annotated[
-        str | None, typer.Option(help="What SRC's points are, where it does not say it: a name or a JSON file.")
+        str | None,
+        typer.Option(metavar="SCHEMA", help="What SRC's points are, where it does not say it: a name or a JSON file."),
     ] = None,
     to_schema: Annotated[
         str | None, typer.Option(metavar="SCHEMA", help="Write these points instead, taken by their names.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Which part of SRC: train, test, ...")] = None,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave wrong labels out instead of stopping.")] = False,
+    split: Annotated[str | None, typer.Option(metavar="PART", help="Which part of SRC: train, test, ...")] = None,
+    skip: Annotated[
+        bool, typer.Option("--skip", metavar="", help="Leave wrong labels out instead of stopping.")
+    ] = False,
 ) -> None:
-    """Write labelled faces in another format, with their pictures."""
+    """Write labelled faces in another format.
+
+    Their pictures come along.
+    """
     from .. import datasets
 
     samples = datasets.convert(

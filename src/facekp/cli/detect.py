@@ -1,4 +1,4 @@
-"""``facekp detect``: pictures in; drawings, JSON Lines or Parquet files out."""
+"""``facekp detect``: pictures in; drawings, points, JSON Lines, CSV or Parquet files out."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ArgumentError, ImageError
-from .options import Engine
+from .options import FINDER, MODEL, MODELS, OUTPUT, Batch, Device, Engine
 
 if TYPE_CHECKING:
     from ..detector import Detector
     from ..face import Face
     from .inputs import Picture, Pictures
+    from .points import PointFiles
     from .records import Records, Target
     from .screen import Screen
     from .stopping import Stop
@@ -35,55 +36,86 @@ def detect(
         list[str], typer.Argument(metavar="IMAGE|DIR|GLOB", help="Pictures, directories of them, or patterns.")
     ],
     *,
-    model: Annotated[str, typer.Option(help="A name of `facekp models`, a folder, or org/repo.")] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(help="The face finder: a name, a folder, yunet, or an ONNX file.")] = "finder",
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL, rich_help_panel=MODELS)] = "resnet18-ibug",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
     finder_side: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Long side to which the finder scales; larger finds smaller faces."),
+        typer.Option(
+            metavar="PIXELS",
+            help="Long side to which the finder scales; larger finds smaller faces.",
+            rich_help_panel=MODELS,
+        ),
     ] = None,
     tile: Annotated[
-        int | None, typer.Option(metavar="PIXELS", help="For crowds: look at squares of so many pixels, too.")
+        int | None,
+        typer.Option(
+            metavar="PIXELS", help="For crowds: look at squares of so many pixels, too.", rich_help_panel=MODELS
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Device = "auto",
     engine: Engine = "auto",
+    batch_size: Batch = 16,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Save the pictures with the points drawn here.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Save the pictures with the points drawn.", rich_help_panel=OUTPUT),
     ] = None,
     json: Annotated[
-        str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON Lines, one object per picture.")
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE|-", help="Write JSON Lines, an object per picture.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    csv: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE|-", help="Write CSV, a row per face.", rich_help_panel=OUTPUT)
     ] = None,
     parquet: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write Parquet files of 1000 pictures into this folder.")
+        Path | None,
+        typer.Option(metavar="DIR", help="Write Parquet files of 1000 pictures each.", rich_help_panel=OUTPUT),
+    ] = None,
+    pts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write 300-W's .pts files, one per face.", rich_help_panel=OUTPUT)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Leave out what the --json file or --parquet folder holds, and append.")
+        bool,
+        typer.Option(
+            "--resume", metavar="", help="Leave out what --json FILE or --parquet holds.", rich_help_panel=OUTPUT
+        ),
     ] = False,
-    shard: Annotated[
-        str | None, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the pictures: 1/16 to 16/16.")
+    max_faces: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Keep the best so many faces of a picture.")
     ] = None,
-    max_faces: Annotated[int | None, typer.Option(min=1, help="Keep the best so many faces of a picture.")] = None,
-    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Drop faces with a lower score.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 16,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into directories of directories.")] = False,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="P", help="Drop faces with a lower score.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Only the K-th of N equal shares of the pictures: 3/16.")
+    ] = None,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", metavar="", help="Look into directories of directories.")
+    ] = False,
 ) -> None:
     """Find the keypoints of every face in pictures.
 
-    Without --output, --json and --parquet a line per picture says how many faces it has.
+    Without --json, --csv and --parquet, a line per picture says how many faces it has.
     """
     from ..annotate import Shard
     from . import inputs as given
+    from .points import PointFiles
     from .records import Target
     from .stopping import stoppable
 
     share = Shard(1, 1) if shard is None else Shard.parse(shard)
-    target = Target(json, parquet, resume, share)
+    target = Target(json, csv, parquet, resume, share)
     pictures = given.find(inputs, recursive=recursive, skip=output)
     if not pictures.found:
         raise ArgumentError(_none_found(pictures.problems))
     target.check(pictures.found)
-    targets = _targets(pictures.found, output)  # of all, so that no two shards give one name to two drawings
+    # Of all pictures, so that no two shards give one name to two files.
+    targets = _targets(pictures.found, output)
+    points = PointFiles.plan(pictures.found, pts, replace=target.begun)
     if shard is not None:
         pictures.found = share.pick(pictures.found, key=lambda picture: picture.path)
+    points.check(pictures.found)
 
     from ..detector import Detector
 
@@ -91,7 +123,7 @@ def detect(
         detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
         options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
         options |= {"finder_side": finder_side, "tile": tile}
-        if _run(detector, pictures, targets, target, stop=stop, options=options):
+        if _run(detector, pictures, targets, target, points=points, stop=stop, options=options):
             raise typer.Exit(1)
 
 
@@ -119,6 +151,7 @@ def _run(
     targets: Mapping[Path, Path],
     target: Target,
     *,
+    points: PointFiles,
     stop: Stop,
     options: Mapping[str, Any],
 ) -> int:
@@ -126,16 +159,17 @@ def _run(
     from . import records as kept
     from . import screen as screens
 
-    with screens.screen(len(pictures.found)) as screen, kept.opened(target, detector.name, screen) as records:
+    with screens.screen(len(pictures.found)) as screen, kept.opened(target, detector, screen) as records:
         for problem in pictures.problems:
             screen.complain(problem)
         left = [picture for picture in pictures.found if picture.path not in records]
         if target.resume:
             log.info("%d of %d pictures were done before", len(pictures.found) - len(left), len(pictures.found))
             screen.step(len(pictures.found) - len(left))
-        plain = target.json is None and target.parquet is None
         for result in _results(detector, left, bool(targets), options):
-            _report(result, detector, targets, records=records, screen=screen, stop=stop, plain=plain)
+            _report(
+                result, detector, targets, points=points, records=records, screen=screen, stop=stop, plain=target.silent
+            )
         return screen.complaints
 
 
@@ -183,12 +217,13 @@ def _report(
     detector: Detector,
     targets: Mapping[Path, Path],
     *,
+    points: PointFiles,
     records: Records,
     screen: Screen,
     stop: Stop,
     plain: bool,
 ) -> None:
-    """Draw a picture, then record it: what is on record is done."""
+    """Draw a picture and write its points, then record it: what is on record is done."""
     from .. import image as images
     from ..annotate import record
 
@@ -201,6 +236,9 @@ def _report(
     if target is not None and (problem := _draw(result, faces, target)):
         screen.complain(problem)
         target = None
+    if problem := points.write(path, faces):
+        screen.complain(problem)
+        return
     with stop.shield():
         records.write(record(path, result.size, faces, detector))
     if plain:

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Json, Split, as_json, opened, write_text
-from .options import Engine
+from .options import FINDER, MODEL, MODELS, Batch, Device, Engine
 
 if TYPE_CHECKING:
     from ..datasets import SampleSet
@@ -29,32 +29,38 @@ class Boxes(str, Enum):
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `facekp models`, a folder, or org/repo.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
     *,
     data: Annotated[Path, typer.Option("--data", metavar="ROOT", help="The folder or file of the data set.")],
     format_: Format = None,
     split: Split = None,
     boxes: Annotated[
         Boxes,
-        typer.Option(help="The labels' boxes, the finder's, both; or the labels', off by up to 15 %."),
+        typer.Option(
+            metavar="WHOSE", help="labelled, moved (off by up to 15 %), finder, or both: labelled and finder."
+        ),
     ] = Boxes.labelled,
     norm: Annotated[
         str | None,
-        typer.Option(help="What errors are divided by: inter_ocular, inter_pupil, box, diagonal, or two points: a-b."),
+        typer.Option(
+            metavar="LENGTH",
+            help="What errors are divided by: inter_ocular, inter_pupil, box, diagonal, or two points: a-b.",
+        ),
     ] = None,
-    finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    device: Device = "auto",
     engine: Engine = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
+    batch_size: Batch = 32,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", metavar="DIR", help="Write report.json, ced.png and worst.png (or worst-BOXES.png) here."
-        ),
+        typer.Option("--output", metavar="DIR", help="Write report.json, ced.png and worst.png here."),
     ] = None,
     json: Json = None,
 ) -> None:
-    """Measure a model on labelled faces: its normalised error, failures, and how honest its scores are."""
+    """Measure a model on labelled faces.
+
+    Tells its normalised error, its failures, and how honest its scores are.
+    """
     from .. import evaluate as evaluation
     from .. import plots
     from ..detector import Detector

@@ -22,21 +22,26 @@ def export(
         bool | None,
         typer.Option(
             "--decoder/--no-decoder",
-            help="Give points, or a finder's boxes; or what the network gives. Points, unless told; and boxes with "
-            "--size.",
+            metavar="",
+            help="Give points (a finder: boxes), or what the network gives.",
+            show_default="points; boxes with --size",
         ),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(metavar="HxW", help="A finder's input, in multiples of 32: 320x416; any unless told.")
+        str | None,
+        typer.Option(metavar="HxW", help="A finder's input, in multiples of 32: 320x416.", show_default="any"),
     ] = None,
     batch: Annotated[
-        str, typer.Option(metavar="N|dynamic", help="Pictures per call: a number, or dynamic for any.")
+        str, typer.Option(metavar="N", help="Pictures per call: a number, or dynamic for any.")
     ] = "dynamic",
     check: Annotated[
-        list[Path] | None, typer.Option(metavar="IMAGE", help="A picture to check the file with; may be repeated.")
+        list[Path] | None, typer.Option(metavar="IMAGE", help="A picture to check the file with; repeatable.")
     ] = None,
 ) -> None:
-    """Write a model as ONNX, for programs without PyTorch, and check that it gives the same."""
+    """Write a model as ONNX.
+
+    For programs without PyTorch. The file is checked to give the same.
+    """
     _parent(output)
     sides, pictures = _size(size), _batch(batch)
 

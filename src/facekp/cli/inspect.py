@@ -24,18 +24,22 @@ def inspect(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw some faces with their points, side by side.")
     ] = None,
-    faces: Annotated[int, typer.Option(min=1, max=400, help="How many faces --sheet shows.")] = 16,
-    seed: Annotated[int, typer.Option(min=0, help="Which faces --sheet shows.")] = 0,
-    suspects: Annotated[bool, typer.Option("--suspects", help="Show faces with warnings first.")] = False,
-    tiny: Annotated[float, typer.Option(min=0, help="Warn of faces smaller than so many pixels.")] = 24.0,
+    faces: Annotated[int, typer.Option(min=1, max=400, metavar="N", help="How many faces --sheet shows.")] = 16,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Which faces --sheet shows.")] = 0,
+    suspects: Annotated[bool, typer.Option("--suspects", metavar="", help="Show faces with warnings first.")] = False,
+    tiny: Annotated[
+        float, typer.Option(min=0, metavar="PIXELS", help="Warn of faces smaller than so many pixels.")
+    ] = 24.0,
     thorough: Annotated[
-        bool, typer.Option("--thorough", help="Decode every picture: finds copies that were labelled anew, and damage.")
+        bool,
+        typer.Option("--thorough", metavar="", help="Decode every picture: finds damage, and copies labelled anew."),
     ] = False,
     json: Json = None,
 ) -> None:
-    """Count and measure the faces of a data set, and warn of labels that look wrong.
+    """Count and measure the faces of a data set.
 
-    Wrong labels and unreadable pictures are counted and listed; the exit code is then 1.
+    Warns of labels that look wrong. Wrong labels and unreadable pictures
+    are counted and listed; the exit code is then 1.
     """
     from ..datasets import inspection
 

@@ -19,9 +19,11 @@ __all__ = ["Data", "Format", "Json", "Split", "as_json", "opened", "write_text"]
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="The folder or file of the data set.")]
 Format = Annotated[
     str | None,
-    typer.Option("--format", metavar="FORMAT", help="What DATA is (300w, dlib_xml, ...); by its content unless told."),
+    typer.Option("--format", metavar="FORMAT", help="What DATA is: 300w, dlib_xml, ...; by its content unless told."),
 ]
-Split = Annotated[str | None, typer.Option(help="Which part: train, common, ... or a folder: lfpw/testset.")]
+Split = Annotated[
+    str | None, typer.Option(metavar="PART", help="Which part: train, common, ... or a folder: lfpw/testset.")
+]
 Json = Annotated[str | None, typer.Option("--json", metavar="FILE|-", help="Write the report as JSON.")]
 
 

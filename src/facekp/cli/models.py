@@ -12,9 +12,14 @@ __all__ = ["models"]
 
 
 def models(
-    json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each model, one a line.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", metavar="", help="Print a JSON object for each model, one a line.")
+    ] = False,
 ) -> None:
-    """List the models that facekp knows by name: type, points, size, error, licence, and where each would come from."""
+    """List the models that facekp knows by name.
+
+    Tells their type, points, size, error and licence, and where each would come from.
+    """
     from .. import hub
 
     entries = hub.available()

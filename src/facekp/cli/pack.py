@@ -27,16 +27,26 @@ def pack(
     format_: Annotated[
         str | None, typer.Option("--format", metavar="FORMAT", help="What SRC is; by its content unless told.")
     ] = None,
-    split: Annotated[str | None, typer.Option(help="Which part of SRC: train, test, ...")] = None,
+    split: Annotated[str | None, typer.Option(metavar="PART", help="Which part of SRC: train, test, ...")] = None,
     schema: Annotated[
-        str | None, typer.Option(help="What SRC's points are, where it does not say it: a name or a JSON file.")
+        str | None,
+        typer.Option(metavar="SCHEMA", help="What SRC's points are, where it does not say it: a name or a JSON file."),
     ] = None,
-    side: Annotated[int, typer.Option(help="The longest side of a crop in pixels.")] = 256,
-    scale: Annotated[float, typer.Option(help="How much of the surroundings: the crop over the face's box.")] = 2.0,
-    box: Annotated[Box, typer.Option(help="Keep each face with its surroundings, or full pictures.")] = Box.face,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave wrong labels and unreadable pictures out.")] = False,
+    side: Annotated[int, typer.Option(metavar="PIXELS", help="The longest side of a crop in pixels.")] = 256,
+    scale: Annotated[
+        float, typer.Option(metavar="X", help="How much of the surroundings: the crop over the face's box.")
+    ] = 2.0,
+    box: Annotated[
+        Box, typer.Option(metavar="WHAT", help="face: each with its surroundings; or full pictures.")
+    ] = Box.face,
+    skip: Annotated[
+        bool, typer.Option("--skip", metavar="", help="Leave wrong labels and unreadable pictures out.")
+    ] = False,
 ) -> None:
-    """Write the faces of a data set into one file, from which training reads without decoding a picture."""
+    """Write the faces of a data set into one file.
+
+    Training reads from it without decoding a picture.
+    """
     from .. import datasets
     from ..datasets.layout import read_schema
     from ..datasets.opening import guess, open_set

@@ -11,7 +11,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Split, opened
-from .options import Engine
+from .options import FINDER, MODEL, MODELS, Batch, Device, Engine
 
 __all__ = ["predict"]
 
@@ -24,7 +24,7 @@ class Boxes(str, Enum):
 
 
 def predict(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A name of `facekp models`, a folder, or org/repo.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
     data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="The folder or file of the data set.")] = None,
     *,
     out: Annotated[Path, typer.Option("--output", metavar="DST", help="The new folder or file; pictures come along.")],
@@ -42,13 +42,18 @@ def predict(
     lookup: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Kaggle's IdLookupTable.csv: what the submission DST holds.")
     ] = None,
-    boxes: Annotated[Boxes, typer.Option(help="The set's own boxes, or those that the finder finds.")] = Boxes.labelled,
-    finder: Annotated[str, typer.Option(help="The face finder: a name or a folder.")] = "finder",
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    boxes: Annotated[
+        Boxes, typer.Option(metavar="WHOSE", help="labelled: the set's own; or finder: those that it finds.")
+    ] = Boxes.labelled,
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    device: Device = "auto",
     engine: Engine = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces that go through the network together.")] = 32,
+    batch_size: Batch = 32,
 ) -> None:
-    """Write a model's points for the faces of a data set, in any format; or a submission to Kaggle's competition."""
+    """Write a model's points for a data set.
+
+    In any format that convert writes, or as a submission to Kaggle.
+    """
     _check(data, kaggle, lookup, {"--to": to, "--to-schema": to_schema, "--format": format_, "--split": split})
 
     from .. import predict as predictions

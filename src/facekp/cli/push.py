@@ -15,17 +15,20 @@ def push(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a model's.")],
     repo: Annotated[str, typer.Argument(metavar="ORG/NAME", help="The repository; made where it is missing.")],
     *,
-    private: Annotated[bool, typer.Option("--private", help="Only those with a token may see it.")] = False,
+    private: Annotated[bool, typer.Option("--private", metavar="", help="Only those with a token may see it.")] = False,
     revision: Annotated[
         str | None, typer.Option(metavar="BRANCH", help="Another branch than main; made where it is missing.")
     ] = None,
     message: Annotated[str | None, typer.Option(metavar="TEXT", help="The commit's message.")] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the model, print what would be sent, and send nothing.")
+        bool, typer.Option("--dry-run", metavar="", help="Check the model, print what would be sent, and send nothing.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+    json: Annotated[bool, typer.Option("--json", metavar="", help="Print one JSON object instead.")] = False,
 ) -> None:
-    """Push a model with its model card to the Hugging Face Hub; HF_TOKEN says who you are."""
+    """Push a model to the Hugging Face Hub.
+
+    Its model card goes along. HF_TOKEN says who you are.
+    """
     from .. import hub
 
     done = hub.push(run, repo, private=private or None, revision=revision, message=message, dry_run=dry_run)

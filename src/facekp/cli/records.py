@@ -1,19 +1,22 @@
-"""Where ``facekp detect`` writes its records: JSON Lines in a file or on standard output, Parquet files, or nowhere."""
+"""Where ``facekp detect`` writes its records: JSON Lines or CSV, in a file or on stdout, Parquet, or nowhere."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import annotate
 from ..errors import ArgumentError
 from .drawings import identity
 from .inputs import Picture
 from .screen import Screen
+
+if TYPE_CHECKING:
+    from ..detector import Detector
 
 __all__ = ["Records", "Target", "opened"]
 
@@ -31,6 +34,7 @@ class Target:
 
     Attributes:
         json: a file, ``"-"`` or None.
+        csv: the same.
         parquet: a folder or None.
         resume: go on with what is there.
         shard: which share of the pictures is written.
@@ -40,15 +44,33 @@ class Target:
     """
 
     json: str | None
+    csv: str | None
     parquet: Path | None
     resume: bool
     shard: annotate.Shard
 
     def __post_init__(self) -> None:
-        if self.json is not None and self.parquet is not None:
-            raise ArgumentError("--json and --parquet: give one of them")
+        given = {"--json": self.json, "--csv": self.csv, "--parquet": self.parquet}
+        named = [option for option, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise ArgumentError(f"{' and '.join(named)}: give one of them")
+        if self.resume and self.csv is not None:
+            raise ArgumentError(
+                "--resume does not go with --csv, which has no row for a picture without a face: use --json FILE"
+            )
         if self.resume and (self.json or "-") == "-" and self.parquet is None:
             raise ArgumentError("--resume needs --json FILE or --parquet DIR, which holds what is done")
+
+    @property
+    def silent(self) -> bool:
+        """Whether no records are asked for."""
+        return self.json is None and self.csv is None and self.parquet is None
+
+    @property
+    def begun(self) -> bool:
+        """Whether this goes on with what an earlier run has left."""
+        kept = self.parquet if self.json is None else Path(self.json)
+        return self.resume and kept is not None and kept.exists()
 
     def check(self, pictures: Sequence[Picture]) -> None:
         """Refuse to write over one of the pictures.
@@ -56,11 +78,12 @@ class Target:
         Raises:
             ArgumentError: the file is a picture, or a link to one.
         """
-        if self.json in (None, "-"):
+        option, name = ("--json", self.json) if self.csv is None else ("--csv", self.csv)
+        if name in (None, "-"):
             return
-        path = Path(str(self.json))
+        path = Path(str(name))
         if identity(path) in {identity(p.path) for p in pictures} or _linked(path, pictures):
-            raise ArgumentError(f"--json {path}: is one of the pictures; name another file, or - for standard output")
+            raise ArgumentError(f"{option} {path}: is one of the pictures; name another file, or - for standard output")
 
 
 def _linked(path: Path, pictures: Sequence[Picture]) -> bool:
@@ -79,26 +102,27 @@ def _stat(path: Path) -> os.stat_result | None:
 
 
 @contextmanager
-def opened(target: Target, model: str, screen: Screen) -> Iterator[Records]:
+def opened(target: Target, model: Detector, screen: Screen) -> Iterator[Records]:
     """What takes the records.
 
     Raises:
         ArgumentError: it cannot be written, or holds what cannot be resumed.
         MissingExtraError: pyarrow is not installed.
     """
+    common: dict[str, Any] = {"resume": target.resume, "model": model.name}
     if target.parquet is not None:
-        options: dict[str, Any] = {
-            "shard": target.shard,
-            "resume": target.resume,
-            "model": model,
-            "option": "--parquet",
-        }
-        with annotate.ParquetParts(target.parquet, **options) as parts:
+        with annotate.ParquetParts(target.parquet, shard=target.shard, option="--parquet", **common) as parts:
             yield parts
+    elif target.csv == "-":
+        screen.say(annotate.csv_header(model.schema))
+        yield _Shown(screen, annotate.csv_rows)
+    elif target.csv is not None:
+        with annotate.CsvRows(target.csv, model.schema, option="--csv") as rows:
+            yield rows
     elif target.json in (None, "-"):
-        yield _Shown(screen if target.json else None)
+        yield _Shown(screen if target.json else None, annotate.line)
     else:
-        with annotate.JsonLines(str(target.json), resume=target.resume, model=model, option="--json") as lines:
+        with annotate.JsonLines(str(target.json), option="--json", **common) as lines:
             yield lines
 
 
@@ -107,10 +131,11 @@ class _Shown:
     """Records on standard output, or nowhere (None)."""
 
     screen: Screen | None
+    text: Callable[[Mapping[str, Any]], str]
 
     def __contains__(self, path: str | os.PathLike[str], /) -> bool:
         return False
 
     def write(self, record: Mapping[str, Any], /) -> None:
-        if self.screen is not None:
-            self.screen.say(annotate.line(record))
+        if self.screen is not None and (text := self.text(record)):
+            self.screen.say(text)

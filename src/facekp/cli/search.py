@@ -40,35 +40,43 @@ def search(
     over: Annotated[
         list[str],
         typer.Option(
-            metavar="KEY=VALUES", help="optimizer.lr=log:1e-4..1e-2, or codec.sigma=1,1.5,2; may be repeated."
+            metavar="KEY=VALUES",
+            help="A key and its values: codec.sigma=1,1.5,2, or optimizer.lr=log:1e-4..1e-2; repeatable.",
         ),
     ],
     output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder of the trials' runs.")],
-    data: Annotated[Path | None, typer.Option(help="The folder of the data sets, instead of the recipe's.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of the data sets, instead of the recipe's.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key in all trials.")
     ] = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="How many in all.", show_default="20, or the whole grid")
+        int | None, typer.Option(min=1, metavar="N", help="How many in all.", show_default="20, or the whole grid")
     ] = None,
-    sampler: Annotated[Sampler, typer.Option(help="Which values come next.")] = Sampler.tpe,
+    sampler: Annotated[
+        Sampler, typer.Option(metavar="NAME", help="Which values come next: tpe, random or grid.")
+    ] = Sampler.tpe,
     pruner: Annotated[
-        Pruner, typer.Option(help="median stops a trial that is behind most others at the same epoch.")
+        Pruner, typer.Option(metavar="NAME", help="median stops a trial that is behind most others; or none.")
     ] = Pruner.none,
     storage: Annotated[
         str | None,
         typer.Option(metavar="FILE|URL", help="The study's SQLite file or data base.", show_default="DIR/study.db"),
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Trials at the same time.")] = 1,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads of each trial; 0 shares the cores.")] = 0,
-    metric: Annotated[str, typer.Option(help="A column of the runs' metrics.csv.")] = "val/nme",
-    maximize: Annotated[bool, typer.Option("--maximize", help="More of the metric is better.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sampler.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Trials at the same time.")] = 1,
+    threads: Annotated[
+        int, typer.Option(min=0, metavar="N", help="CPU threads of each trial; 0 shares the cores.")
+    ] = 0,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="A column of the runs' metrics.csv.")] = "val/nme",
+    maximize: Annotated[bool, typer.Option("--maximize", metavar="", help="More of the metric is better.")] = False,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the sampler.")] = 0,
     json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the trials as JSON here, too.")] = None,
 ) -> None:
-    """Search for good values of a recipe's keys; the same command again goes on where this one ended.
+    """Search for good values of a recipe's keys.
 
-    DIR gets a run's folder for each trial, trials.csv, trials.json, history.png and slices.png.
+    The same command again goes on where this one ended. DIR gets a run's
+    folder for each trial, trials.csv, trials.json, history.png, slices.png.
     """
     from .. import plots
     from ..training import search as searching

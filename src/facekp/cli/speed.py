@@ -9,6 +9,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import as_json, write_text
+from .options import FINDER, MODEL, MODELS, Device
 
 __all__ = ["speed"]
 
@@ -21,28 +22,36 @@ def speed(
         ),
     ],
     *,
-    limit: Annotated[int, typer.Option(min=1, help="Only so many of the pictures, evenly spread.")] = 16,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Only so many of the pictures, evenly spread.")] = 16,
     model: Annotated[
-        list[str] | None, typer.Option(help="A name of `facekp models`, a folder, or org/repo; repeatable.")
+        list[str] | None, typer.Option(metavar="NAME", help=f"{MODEL[:-1]}; repeatable.", rich_help_panel=MODELS)
     ] = None,
-    finder: Annotated[str, typer.Option(help="The face finder: a name, a folder, yunet, or an ONNX file.")] = "finder",
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    device: Device = "auto",
     engine: Annotated[
-        list[str] | None, typer.Option(help="torch, onnx, opencv, auto; repeatable; unless told, all that are there.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="torch, onnx, opencv, auto; repeatable; unless told, all.", rich_help_panel=MODELS
+        ),
     ] = None,
     precision: Annotated[
-        list[str] | None, typer.Option(help="float32 or, by torch alone, bfloat16; repeatable; unless told, float32.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="float32 or, by torch alone, bfloat16; repeatable; unless told, float32."),
     ] = None,
     threads: Annotated[
-        list[int] | None, typer.Option(min=1, help="CPU threads; repeatable; unless told, torch's own number.")
+        list[int] | None, typer.Option(min=1, metavar="N", help="CPU threads; repeatable; unless told, torch's own.")
     ] = None,
     batch_sizes: Annotated[
         str | None, typer.Option(metavar="SIZES", help="Such as 1,16,64; unless told, powers of two to --max-batch.")
     ] = None,
-    max_batch: Annotated[int, typer.Option(min=0, help="The largest batch; 0: no batches.")] = 256,
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of each of those that are compared.")] = 5,
-    starts: Annotated[int, typer.Option(min=0, help="Fresh processes until the first result; 0: none.")] = 5,
-    memory: Annotated[int, typer.Option(min=0, help="Watch the memory of a stream of so many pictures.")] = 0,
+    max_batch: Annotated[int, typer.Option(min=0, metavar="N", help="The largest batch; 0: no batches.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, metavar="N", help="Turns of each of those that are compared.")] = 5,
+    starts: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Fresh processes until the first result; 0: none.")
+    ] = 5,
+    memory: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Watch the memory of a stream of so many pictures.")
+    ] = 0,
     peer: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,7 +60,10 @@ def speed(
     ] = None,
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report as JSON.")] = None,
 ) -> None:
-    """Measure speed on this machine: stages of a call, batches, threads, start-up, memory, beside other programs."""
+    """Measure speed on this machine, beside other programs.
+
+    Stages of a call, batches, threads, start-up, memory.
+    """
     from . import inputs as given
 
     pictures = given.find(inputs, recursive=True)

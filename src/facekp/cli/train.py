@@ -17,21 +17,30 @@ __all__ = ["train"]
 def train(
     recipe: Annotated[str | None, typer.Argument(metavar="RECIPE", help="A name of --list, or a YAML file.")] = None,
     *,
-    data: Annotated[Path | None, typer.Option(help="The folder of the data sets, instead of the recipe's.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of the data sets, instead of the recipe's.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/RECIPE")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key: optimizer.lr=3e-4.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the folder's last checkpoint.")] = False,
-    list_: Annotated[bool, typer.Option("--list", help="Print the recipes, and what each is, and stop.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Run two batches, print shapes, parameters, MACs and memory, and stop.")
+    resume: Annotated[
+        bool, typer.Option("--resume", metavar="", help="Go on from the folder's last checkpoint.")
     ] = False,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves it to torch.")] = 0,
+    list_: Annotated[
+        bool, typer.Option("--list", metavar="", help="Print the recipes, and what each is, and stop.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", metavar="", help="Run two batches, tell sizes and memory, and stop.")
+    ] = False,
+    threads: Annotated[int, typer.Option(min=0, metavar="N", help="CPU threads; 0 leaves it to torch.")] = 0,
 ) -> None:
-    """Train a recipe; the run's folder gets model/, which detect and evaluate take as --model."""
+    """Train a recipe.
+
+    The run's folder gets model/, which detect takes as --model.
+    """
     from ..training import recipe as recipes
 
     if list_:

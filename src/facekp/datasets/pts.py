@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..errors import DatasetError
 from .base import numbers, points_of, read_text
 
-__all__ = ["read_pts", "write_pts"]
+__all__ = ["pts_text", "read_pts", "write_pts"]
 
 Array = npt.NDArray[Any]
 
@@ -58,7 +58,12 @@ def read_pts(path: str | Path, count: int | None = None) -> Array:
     return points_of((np.asarray(rows, np.float64) - 1).ravel(), str(path))
 
 
+def pts_text(keypoints: Array) -> str:
+    """Points ``(K, 2)`` as :func:`read_pts` reads them: 1-based, three decimals; a missing one is ``nan nan``."""
+    rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in np.asarray(keypoints, np.float64) + 1)
+    return f"version: 1\nn_points: {len(keypoints)}\n{{\n{rows}\n}}\n"
+
+
 def write_pts(path: str | Path, keypoints: Array) -> None:
     """Write points as :func:`read_pts` reads them (1-based, three decimals); a missing one is ``nan nan``."""
-    rows = "\n".join(f"{x:.3f} {y:.3f}" for x, y in np.asarray(keypoints, np.float64) + 1)
-    Path(path).write_text(f"version: 1\nn_points: {len(keypoints)}\n{{\n{rows}\n}}\n", encoding="utf-8")
+    Path(path).write_text(pts_text(keypoints), encoding="utf-8")

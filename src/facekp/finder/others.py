@@ -160,10 +160,7 @@ class YuNet:
 def _from_five(points: Array) -> tuple[Array, float]:
     """The box, turned back, and the angle of a face of which YuNet's five points ``(5, 2)`` are known."""
     schema = schemas.get("ibug68")
-    eyes = [schema.mean_shape[list(half)].mean(0) for half in schema.normalizers["inter_pupil"]]
-    places = [schema.names.index(n) for n in ("nose_tip", "right_mouth_corner", "left_mouth_corner")]
-    mean = np.stack([*sorted(eyes, key=lambda eye: float(eye[0])), *schema.mean_shape[places]])
-    matrix = geometry.similarity(mean, points)
+    matrix = geometry.similarity(geometry.five_points(schema.mean_shape, schema), points)
     whole = geometry.extent(schema.mean_shape)
     centre = geometry.apply(matrix, (whole[:2] + whole[2:])[None] / 2)[0]
     half = (whole[2:] - whole[:2]) / 2 * np.hypot(matrix[0, 0], matrix[1, 0])
