@@ -196,6 +196,14 @@ def speed() -> str:
     return speed_section.section([(path.name, json.loads(path.read_text("utf-8"))) for path in paths]) if paths else ""
 
 
+def video() -> str:
+    """What ``benchmarks/video.py`` wrote."""
+    import video_section  # late, as speed_section
+
+    path = ROOT / "benchmarks" / "results" / "video.json"
+    return video_section.section(json.loads(path.read_text("utf-8"))) if path.exists() else ""
+
+
 def packed() -> str:
     r = json.loads((ROOT / "benchmarks" / "results" / "packed.json").read_text("utf-8"))
     machine, crops = r["environment"], r["crops_per_s"]
@@ -303,7 +311,7 @@ def _codec_speed(speed: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    parts = [accuracy(), validation(), finder(), speed(), codecs(), packed(), augmentation()]
+    parts = [accuracy(), validation(), finder(), speed(), video(), codecs(), packed(), augmentation()]
     page = "\n".join([HEAD, "\n\n".join(part for part in parts if part), ""])
     if "--check" in sys.argv[1:]:
         if PAGE.read_text("utf-8") != page:

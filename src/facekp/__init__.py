@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         predict,
         schema,
         transforms,
+        video,
     )
     from .detector import Detector
     from .face import Face
@@ -61,6 +62,7 @@ __all__ = [
     "predict",
     "schema",
     "transforms",
+    "video",
 ]
 
 # Namespaces load when they are first used: most programs need few of them.

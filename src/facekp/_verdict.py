@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .decoders.calibration import logit
 from .errors import ArgumentError
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "renewed"]
 
 Array = npt.NDArray[Any]
 
@@ -67,3 +67,17 @@ class Verdict:
         """The probability, of the finder's score and the points' scores ``(K,)``."""
         evidence = self.bias + self.finder * float(logit(found)) + self.points * float(logit(points.mean()))
         return 1 / (1 + math.exp(-min(max(evidence, -500.0), 500.0)))
+
+    def renewed(self, score: float, before: Array, now: Array) -> float:
+        """The probability that was ``score`` with the points' scores ``before``, with those of ``now``.
+
+        The finder's part in it stays as it was.
+        """
+        return renewed(score, before, now, self.points)
+
+
+def renewed(score: float, before: Array, now: Array, weight: float = 1.0) -> float:
+    """:meth:`Verdict.renewed`, for a model that has no verdict, too."""
+    change = float(logit(now.mean())) - float(logit(before.mean()))
+    evidence = float(logit(score)) + weight * change
+    return 1 / (1 + math.exp(-min(max(evidence, -500.0), 500.0)))

@@ -20,7 +20,7 @@ from ._looks import Looker
 from ._refine import Refinement
 from ._slots import Options, choice
 from ._stream import Stream
-from ._verdict import Verdict
+from ._verdict import Verdict, renewed
 from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
@@ -244,6 +244,27 @@ class Detector(Stream):
         if boxes is None and self.finder is None and self.crop_box != "full":
             raise ArgumentError("boxes: this detector has no finder; give boxes, or boxes='full' for cropped faces")
         return self._stream(images, boxes, options)
+
+    @property
+    def min_score(self) -> float:
+        """Faces whose score is less are left out unless a call says otherwise; 0.5 where the finder is not facekp's."""
+        if not isinstance(self.finder, finders.FaceFinder):
+            return 0.5
+        return self.finder.config.min_score if self._verdict is None else self._verdict.min_score
+
+    def renewed(self, face: Face, scores: Array) -> float:
+        """The score of a face that was found before, once its points have been looked for again.
+
+        The finder's part in it stays; that of the points is renewed, by the weight that they have in the model's
+        ``face_score``, or else 1.  It falls where the points find nothing to hold on to.
+
+        Args:
+            face: as it was found.
+            scores: ``(K,)`` of its points now, as :meth:`predict` gives them.
+        """
+        if self._verdict is None:
+            return renewed(face.score, face.scores, scores)
+        return self._verdict.renewed(face.score, face.scores, scores)
 
     @torch.inference_mode()
     def predict(self, crops: Array) -> tuple[Array, Array]:

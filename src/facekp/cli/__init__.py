@@ -36,6 +36,7 @@ from . import (
     push,
     search,
     train,
+    video,
 )
 from .options import arrange
 
@@ -79,6 +80,7 @@ def options(
 
 
 app.command("detect")(detect.detect)
+app.command("video")(video.video)
 app.command("train")(train.train)
 app.command("search")(search.search)
 app.command("compare")(compare.compare)

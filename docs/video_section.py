@@ -1,0 +1,47 @@
+"""What ``benchmarks/video.py`` wrote, as a section of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+HEAD = """\
+## Video
+
+A photograph of the validation list under a virtual camera is a film in which it is known where every point is: each
+frame is one affine warp of it, 640 x 480, the face 160 pixels high, with new noise (4 grey levels) and JPEG blocks
+(quality 85). *Still*: the camera rests; *calm*: the face moves by up to 0.4 of its size a second, turns, grows and
+shears, as in a talk; *lively*: up to 2.4. *Found anew*: `detector(frame)` for each frame; *tracked*: a
+`facekp.video.Tracker` with its defaults, in turns on the same frames. Lengths are in % of the distance of the outer eye
+corners. *Jitter* is the mean second difference of the points' errors ([`facekp.metrics.jitter`](reference/metrics.md));
+*tremor* the standard deviation of the points in the photograph, which also counts what lags; *lag* the delay of the
+truth at which that is least, in frames of 1/30 s; *error* is against the labelled points. *Looks* are the crops that go
+through the network for a frame, candidates that turn out to be no faces among them: it is they that tracking saves.
+Where the finder proposes the face alone, only the finder's own time is saved, little beside `resnet18-ibug`."""
+
+
+def section(r: dict[str, Any]) -> str:
+    """Of the record."""
+    s, ways = r["summary"], list(r["films"][0])[2:]
+    lines = [
+        f"`{r['model']}`: of a still face jitter falls **{s['jitter_ratio']:g} times** and tremor "
+        f"{s['tremor_ratio']:g} times; a moving one lags by {s['lag_frames_most']:g} frames at most; "
+        f"**{s['speed_ratio']:g} times** as many frames a second, in the median of the films "
+        f"{s['speed_ratio_median']:g} times ({s['looks_ratio']:g} times fewer looks).",
+        "",
+        "| film | motion | | jitter | tremor | error | lag | looks | ms a frame |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for film in r["films"]:
+        for way in ways:
+            m = film[way]
+            lag = "" if film["motion"] == "still" else f"{m['lag']:.2f}"
+            lines.append(
+                f"| `{film['picture']}` | {film['motion']} | {way} | {m['jitter']:.2%} | {m['tremor']:.2%} | "
+                f"{m['error']:.2%} | {lag} | {m['looks']:.2f} | {m['ms']:.0f} |"
+            )
+    machine = r["machine"]
+    note = (
+        f"{machine['date']}, facekp {machine['versions']['facekp']}, {r['engine']}, {r['threads']} thread, "
+        f"{machine['cpu']}; load {machine['load']}: other programs used the cores, so that only ratios of times count."
+    )
+    return "\n".join([HEAD, "", *lines, "", note, "", f"```sh\n{r['command']}\n```"])
