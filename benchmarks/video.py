@@ -6,7 +6,7 @@ A film is a photograph of the validation list under a virtual camera: each frame
 noise and new JPEG blocks.  So where every point of the photograph is in every frame is known exactly.
 `facekp.Detector` on every frame and `facekp.video.Tracker` see the same frames, in turns.  Writes
 ``benchmarks/results/video.json``, from which docs/benchmarks.md quotes.  The defaults of `facekp.video.Smoothing` were
-chosen on films of photographs of the list's other half (``--tuning``).
+chosen on films of a photograph of the list's other half (``--tuning``).
 """
 
 from __future__ import annotations
