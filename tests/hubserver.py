@@ -63,6 +63,7 @@ class Fault:
     pattern: str
     status: int | None = None
     after: int | None = None  # bytes of the body, then the connection breaks
+    stalls: bool = False  # after those, or before any, it says nothing more and stays open
     silent: bool = False
     times: int = 1_000_000
     headers: dict[str, str] = field(default_factory=dict)
@@ -208,9 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
             seen = {key.lower(): value for key, value in self.headers.items()}
             self.hub.requests.append(Request(self.command, path, seen, self.server_name))
         fault = next((f for f in self.hub.faults if f.times and re.search(f.pattern, f"{self.command} {path}")), None)
-        self.after = None
+        self.after, self.stalls = None, False
         if fault is not None:
             fault.times -= 1
+            self.stalls = fault.stalls
             if fault.silent:
                 self.hub.released.wait(60)
                 self.close_connection = True
@@ -236,6 +238,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content if self.after is None else content[: self.after])
+            if self.stalls:
+                self.wfile.flush()
+                self.hub.released.wait(60)
         self.close_connection = True
 
     def _content(self, data: bytes, headers: dict[str, str]) -> None:

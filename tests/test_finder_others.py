@@ -159,7 +159,7 @@ def test_yunet_without_its_file(tmp_path: Path) -> None:
         detector.load_finder(broken)
 
 
-def test_yunet_from_the_hub_says_what_to_do_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_yunet_from_the_hub_says_what_to_do_without_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import huggingface_hub
 
     def offline(repo: str, file: str, **_: Any) -> str:
@@ -167,7 +167,7 @@ def test_yunet_from_the_hub_says_what_to_do_without_it(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
     with pytest.raises(HubError, match=r"no way to opencv/face_detection_yunet.*yunet:PATH"):
-        detector.load_finder("yunet")
+        detector.load_finder("yunet", cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize("wrong", [3, None, Detector])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 import facekp
 from facekp import cli, datasets, draw, geometry, image
-from facekp.errors import ArgumentError, DatasetError, FacekpError, ImageError
+from facekp.errors import ArgumentError, DatasetError, FacekpError, HubError, ImageError
 
 GREY = np.full((24, 32, 3), 90, np.uint8)
 Detect = Callable[..., tuple[int, str, str]]
@@ -58,6 +59,8 @@ def picture(path: Path) -> Path:
         ([0, 0, 9, 9], r"expected shape \(N, 4\)"),
         ([[[0, 0, 9, 9]]], r"expected shape \(N, 4\)"),
         ([[0, 0, 9, 9], [0, 0]], "expected numbers"),
+        ([["0", "0", "9", "9"]], "expected numbers"),
+        (np.array([[0, 0, 9, 9j]]), "expected numbers"),
         ([["a", "b", "c", "d"]], "expected numbers"),
         ([[None, 0, 9, 9]], "is not finite"),
         ({"a": 1}, "expected numbers"),
@@ -86,6 +89,50 @@ def test_boxes_that_are_odd_but_boxes(detector: facekp.Detector, box: list[float
     (face,) = detector(GREY, boxes=[box])
     assert np.isfinite(face.scores).all()
     np.testing.assert_array_equal(face.box, np.array(box, np.float32))
+
+
+def test_boxes_that_are_a_tensor_with_a_gradient(detector: facekp.Detector) -> None:
+    import torch
+
+    (face,) = detector(GREY, boxes=torch.tensor([[2.0, 3.0, 20.0, 22.0]], requires_grad=True))
+    assert face.box.tolist() == [2, 3, 20, 22]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"min_score": "high"}, "min_score"),
+        ({"min_score": [0.5]}, "min_score"),
+        ({"turns": 90}, "turns: expected angles"),
+        ({"turns": ["quarter"]}, "turns: expected angles"),
+        ({"finder_side": "large"}, "finder_side"),
+        ({"finder_side": 640.5}, "finder_side"),
+        ({"finder_side": float("nan")}, "finder_side"),
+        ({"tile": [640]}, "tile: expected"),
+    ],
+)
+def test_options_that_are_none(detector: facekp.Detector, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        detector(GREY, **options)
+
+
+@pytest.mark.parametrize("one", ["a.png", Path("a.png"), b"bytes", GREY, GREY[..., 0], None, 3])
+def test_one_picture_in_the_place_of_many(detector: facekp.Detector, one: Any) -> None:
+    """The letters of a path and the rows of an array are no pictures."""
+    with pytest.raises(ArgumentError, match="images: expected a list or an iterator of pictures, got one"):
+        detector.stream(one)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000, "x/" * 3000, "a\0b", "a b", "../x"])
+def test_names_of_models_that_are_none(name: str) -> None:
+    with pytest.raises(HubError):
+        facekp.Detector.from_pretrained(name, device="cpu")
+
+
+@pytest.mark.parametrize("name", [None, 3, b"resnet18-ibug", ["resnet18-ibug"]])
+def test_models_that_are_no_name(name: Any) -> None:
+    with pytest.raises(ArgumentError, match="name: expected"):
+        facekp.Detector.from_pretrained(name, device="cpu")
 
 
 def test_nothing_at_all(detector: facekp.Detector) -> None:
@@ -228,3 +275,18 @@ def test_names_and_numbers_of_a_thousand_letters(tmp_path: Path) -> None:
     (tmp_path / "1_1.asf").write_text(f"1\n0 0 0.5 0.5 0 0 0\n{'b' * 300}.jpg\n")
     with pytest.raises(DatasetError):
         datasets.AsfFolder(tmp_path, "ibug68")
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_package_is_the_command_and_h_is_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["facekp", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("facekp", run_name="__main__")
+    assert ended.value.code == 0
+    assert facekp.__version__ in capsys.readouterr().out
+    assert cli.main(["detect", "-h"]) == 0
+    assert "--output" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""``python -m facekp`` is the ``facekp`` command."""
+"""``python -m facekp``: the command, where its script is not on the path."""
 
 from __future__ import annotations
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ._hubtalk import checked_token, hub_address, reason, status_of
 from ._version import __version__
 from .errors import FacekpError, HubError
 
-__all__ = ["CARD", "CONFIG", "ORGANISATION", "PICTURE", "WEIGHTS", "Source", "cached", "find", "hub_address", "reason"]
+__all__ = ["CARD", "CONFIG", "ORGANISATION", "PICTURE", "WEIGHTS", "Source", "cached", "find"]
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class _Wanted:
     revision: str | None
     cache_dir: str | Path | None
     inside: Mapping[str, Path]
+    token: str | bool | None = field(default=None, repr=False)
 
     @property
     def place(self) -> str:
@@ -82,6 +84,7 @@ def find(
     inside: Mapping[str, Path],
     shipped: Mapping[str, Mapping[str, str]],
     pushed: Mapping[str, Mapping[str, Any]],
+    token: str | bool | None = None,
 ) -> Source:
     """A name becomes a source: a folder, then the package, then the cache, then the Hub.
 
@@ -92,17 +95,24 @@ def find(
         inside: the folders in the package, by name.
         shipped: their files' SHA-256, by name and file.
         pushed: what facekp has pushed, by name: ``revision``, and ``files`` with their SHA-256.
+        token: of the Hub; see :func:`checked_token`.
 
     Raises:
+        ArgumentError: the token cannot be one.
         HubError: it is nowhere; the message says what was tried.
     """
+    token = checked_token(token)
     folder = Path(name)
-    if (folder / CONFIG).is_file():
+    try:
+        there = bool(name) and (folder / CONFIG).is_file()
+    except OSError as error:  # of thousands of letters, or in a folder that may not be entered
+        raise HubError(f"{name[:200]}: cannot be looked for ({error.strerror or error})") from None
+    if there:
         return Source("folder", str(folder), folder.joinpath, cure="; the file is damaged: get or train it again")
     if name in inside and revision is None:
         cure = "; the package is damaged: reinstall facekp"
         return Source("package", name, inside[name].joinpath, cure=cure, sums=shipped.get(name, {}))
-    if folder.is_dir():
+    if name and folder.is_dir():
         raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
     repo, at, said = name.partition("@")
     if at and revision not in (None, said):
@@ -110,13 +120,13 @@ def find(
     repo, revision = repo if "/" in repo else f"{ORGANISATION}/{repo}", said if at else revision
     if not _REPO.fullmatch(repo) or (at and not said):
         choices = ", ".join(inside)
-        raise HubError(f"{name}: no such folder; give a folder, org/repo[@revision], or one of: {choices}")
+        raise HubError(f"{name!r}: no such folder; give a folder, org/repo[@revision], or one of: {choices}")
     pin = pushed.get(repo.removeprefix(f"{ORGANISATION}/"), {}) if repo.startswith(f"{ORGANISATION}/") else {}
     if revision is None or revision == pin.get("revision"):
         revision = pin.get("revision", revision)
     else:
         pin = {}
-    return _on_hub(_Wanted(name, repo, revision, cache_dir, inside), pin.get("files", {}))
+    return _on_hub(_Wanted(name, repo, revision, cache_dir, inside, token), pin.get("files", {}))
 
 
 def cached(repo: str, revision: str | None, cache_dir: str | Path | None = None) -> Path | None:
@@ -160,7 +170,7 @@ def _contact(wanted: _Wanted) -> Path:
 
     try:
         # A client of huggingface_hub waits for ever unless it is told otherwise.
-        about = HfApi(library_name="facekp", library_version=__version__).model_info(
+        about = HfApi(token=wanted.token, library_name="facekp", library_version=__version__).model_info(
             wanted.repo, revision=wanted.revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
         )
     except Exception as error:  # http clients, OS and half a dozen Hub errors: one answer to the user
@@ -182,6 +192,7 @@ def _download(wanted: _Wanted, name: str, revision: str | None) -> Path:
                 name,
                 revision=revision,
                 cache_dir=wanted.cache_dir,
+                token=wanted.token,
                 library_name="facekp",
                 library_version=__version__,
             )
@@ -205,65 +216,5 @@ def _in_cache(wanted: _Wanted) -> str:
 def _is_silence(error: HubError) -> bool:
     """Whether nobody answered, or only to say that the Hub is out of order."""
     cause = error.__cause__
-    status = _status(cause)
+    status = status_of(cause)
     return isinstance(cause, Exception) and not isinstance(cause, FacekpError) and (status is None or status >= 500)
-
-
-def _status(error: BaseException | None) -> int | None:
-    while error is not None:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
-        error = error.__cause__
-    return None
-
-
-def hub_address() -> str:
-    """The Hub that huggingface_hub asks: ``HF_ENDPOINT``, or its own."""
-    from huggingface_hub import constants
-
-    return str(constants.ENDPOINT)
-
-
-_SAID = {
-    400: "it refused the request",
-    401: "401: the token is missing or not accepted; set HF_TOKEN, or run  hf auth login",
-    403: "403: the token does not allow this; set HF_TOKEN to one that does",
-    404: "404: there is no such thing",
-    429: "429: too many requests; wait a little",
-}
-
-
-def reason(error: BaseException) -> str:
-    """What went wrong with the Hub, in one line, whatever the http client's errors are called."""
-    from huggingface_hub import errors
-
-    chain: list[BaseException] = []
-    while error is not None and error not in chain:
-        chain.append(error)
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    kinds = {t.__name__ for e in chain for t in type(e).__mro__}
-    status = next((s for e in chain if (s := _status(e)) is not None), None)
-    if any(isinstance(e, errors.OfflineModeIsEnabled) for e in chain):
-        return "HF_HUB_OFFLINE is set, so it was not asked"
-    if any(isinstance(e, errors.GatedRepoError) for e in chain):
-        return f"{status}: it is gated: accept its conditions on its page, and set HF_TOKEN"
-    if any(isinstance(e, errors.RepositoryNotFoundError) for e in chain):
-        return f"{status}: there is no such repository, or it is private and wants another HF_TOKEN"
-    if any(isinstance(e, errors.RevisionNotFoundError) for e in chain):
-        return "404: it has no such revision"
-    local = errors.LocalEntryNotFoundError  # the cache's, of the same family
-    if any(isinstance(e, errors.EntryNotFoundError) and not isinstance(e, local) for e in chain):
-        return "404: it has no such file"
-    if status is not None:
-        return _SAID.get(status) or f"{status}: it is out of order; try again later"
-    # urllib3 derives the last one from its timeouts.
-    refused = kinds & {"ConnectionRefusedError", "gaierror", "NewConnectionError"}
-    if any("Timeout" in kind for kind in kinds) and not refused:
-        return "it did not answer in time"
-    if kinds & {"ChunkedEncodingError", "ProtocolError", "ReadError", "RemoteProtocolError"}:
-        return "the connection broke; try again"
-    if refused or kinds & {"ConnectError", "ConnectionError", "NetworkError"}:
-        return "it cannot be reached"
-    first = (str(chain[0]).strip().splitlines() or [""])[0]
-    return first or type(chain[0]).__name__

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from . import _hubcard
-from ._hubfind import CARD, CONFIG, PICTURE, WEIGHTS, hub_address, reason
+from ._hubfind import CARD, CONFIG, PICTURE, WEIGHTS
+from ._hubtalk import checked_token, hub_address, reason
 from ._version import __version__
 from .errors import ArgumentError, HubError
 
@@ -74,10 +75,11 @@ def send(
     """Make the repository where there is none, and commit the files of a folder to it.
 
     Raises:
-        ArgumentError: the repository's name cannot be one.
+        ArgumentError: the repository's name or the token cannot be one.
         HubError: the Hub refused, or cannot be reached; it says what had been done by then.
     """
     check_name(repo)
+    checked = checked_token(token)
     present = [name for name in (CARD, CONFIG, WEIGHTS, PICTURE) if (folder / name).is_file()]
     data = {name: (folder / name).read_bytes() for name in present}
     sums = {name: hashlib.sha256(content).hexdigest() for name, content in data.items()}
@@ -85,7 +87,7 @@ def send(
     commit, url = (
         (None, f"{hub_address()}/{repo}")
         if dry_run
-        else _commit(folder, present, repo, private=private, revision=revision, message=message, token=token)
+        else _commit(folder, present, repo, private=private, revision=revision, message=message, token=checked)
     )
     return Pushed(repo=repo, commit=commit, url=url, files=sums, sizes=sizes, card=data[CARD].decode("utf-8"))
 
@@ -111,7 +113,7 @@ def _commit(
     private: bool | None,
     revision: str | None,
     message: str | None,
-    token: str | None,
+    token: str | bool | None,
 ) -> tuple[str, str]:
     from huggingface_hub import CommitOperationAdd, HfApi
 

@@ -15,22 +15,31 @@ from .errors import ArgumentError, FacekpError, HubError
 
 __all__ = ["load_finder", "network_of", "pick_device"]
 
-YUNET = ("opencv/face_detection_yunet", "face_detection_yunet_2023mar.onnx")
+# The SHA-256 is that of the file in OpenCV's opencv_zoo, which has not changed since 2023 (commit f12e12798e); it pins
+# the file, as the Hub's commit is not on record here.
+YUNET = (
+    "opencv/face_detection_yunet",
+    "face_detection_yunet_2023mar.onnx",
+    "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+)
+YUNET_INSTEAD = "Offline, get the file from OpenCV's model zoo (opencv_zoo), and say finder='yunet:PATH'"
 
 
 def load_finder(
     name: str | Path | finder.Finder | Callable[..., Any] = "finder",
     cache_dir: str | Path | None = None,
     engine: str = "auto",
+    token: str | bool | None = None,
 ) -> finder.Finder:
     """The face finder of a name, file or function.
 
     Args:
         name: a name of the package, a folder, or ``"org/repo"`` on the Hub, of a finder that facekp trained;
-            ``"yunet"``, whose ONNX file then comes from the Hub, ``"yunet:FILE"`` or the path of an ONNX file for
-            OpenCV's YuNet; a :class:`facekp.finder.Finder`; or a function of a picture.
+            ``"yunet"``, whose ONNX file then comes from the Hub and must be the one on record, ``"yunet:FILE"`` or
+            the path of an ONNX file for OpenCV's YuNet; a :class:`facekp.finder.Finder`; or a function of a picture.
         cache_dir: the Hub's cache folder.
         engine: what runs the network of a finder that facekp trained: see :class:`facekp.engine.Engine`.
+        token: of the Hub; see :func:`facekp.hub.load`.
 
     Raises:
         HubError: it cannot be found or is damaged.
@@ -43,29 +52,17 @@ def load_finder(
         return name if hasattr(name, "to") else finder.FunctionFinder(name)
     text = str(name)
     if text == "yunet":
-        return finder.YuNet(_download(cache_dir))
+        repo, file, digest = YUNET
+        return finder.YuNet(hub.fetch(repo, file, digest, cache_dir=cache_dir, token=token, instead=YUNET_INSTEAD))
     if text.startswith("yunet:") or text.endswith(".onnx"):
         return finder.YuNet(text.removeprefix("yunet:"))
-    bundle = hub.load(name, kind="finder", cache_dir=cache_dir)
+    bundle = hub.load(name, kind="finder", cache_dir=cache_dir, token=token)
     network = hub.network_of(lambda: finder.create(bundle.config.get("network", {})), bundle)
     try:
         config = finder.FinderConfig.from_dict(bundle.config.get("finder", {}))
     except FacekpError as error:
         raise HubError(f"{bundle.origin}: config.json: {error}") from None
     return finder.FaceFinder(network, config, engine=engine)
-
-
-def _download(cache_dir: str | Path | None) -> Path:
-    from huggingface_hub import hf_hub_download  # late: it is not needed for what the package carries
-
-    repo, file = YUNET
-    try:
-        return Path(hf_hub_download(repo, file, cache_dir=cache_dir))
-    except Exception as error:  # httpx, OS and half a dozen Hub errors: one answer to the user
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise HubError(
-            f"yunet: the Hub gave for {repo}: {reason}. Offline, get {file} and say finder='yunet:PATH'"
-        ) from error
 
 
 def network_of(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.Bundle) -> nn.Module:

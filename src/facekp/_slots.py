@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import IOBase
 from numbers import Integral
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from . import image as images
 from ._refine import Refinement
 from .errors import ArgumentError, ImageError
 from .face import Face
+from .finder.views import is_share
 
 __all__ = [
     "CHUNK_PIXELS",
@@ -24,6 +27,7 @@ __all__ = [
     "Options",
     "Picture",
     "Slot",
+    "check_several",
     "choice",
     "chunks",
     "given_slot",
@@ -158,8 +162,8 @@ class Options:
                 f"max_faces must be a whole number of at least 1, or None for all; got {self.max_faces!r}"
             )
         for score in (self.finding.get("min_score"), self.least):
-            if score is not None and not 0 <= score <= 1:
-                raise ArgumentError(f"min_score must be in [0, 1], got {score}")
+            if score is not None and not is_share(score):
+                raise ArgumentError(f"min_score must be in [0, 1], got {score!r}")
         choice("order", self.order, ORDERS)
         choice("color", self.color, ("rgb", "bgr"))
         choice("on_error", self.on_error, ("raise", "return"))
@@ -210,6 +214,15 @@ def pairs(pictures: Iterable[Any], boxes: Any) -> Iterator[tuple[Any, Any]]:
         yield picture, None if given is None else geometry.as_boxes(given, argument=f"boxes[{i}]")
     if next(rest, missing) is not missing:
         raise ArgumentError("boxes: there are more than pictures; one (N, 4) array for each picture is needed")
+
+
+def check_several(images: Any) -> None:
+    """Raises ArgumentError for one picture in the place of many: a path's letters, or an array's rows, are none."""
+    one = isinstance(images, (str, bytes, bytearray, memoryview, PurePath, IOBase)) or getattr(images, "ndim", 4) < 4
+    if one or not isinstance(images, Iterable):
+        raise ArgumentError(
+            f"images: expected a list or an iterator of pictures, got one {type(images).__name__}; put it in a list"
+        )
 
 
 def chunks(pictures: Iterable[Any], boxes: Any, options: Options) -> Iterator[list[Picture]]:

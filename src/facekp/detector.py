@@ -18,12 +18,13 @@ from . import schema as schemas
 from ._loading import load_finder, network_of, pick_device
 from ._looks import Looker
 from ._refine import Refinement
-from ._slots import Options, choice
+from ._slots import Options, check_several, choice
 from ._stream import Stream
 from ._verdict import Verdict, renewed
 from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
+from .finder.views import as_turns
 from .preprocessing import equalised, network_input
 from .schema import KeypointSchema
 
@@ -92,6 +93,7 @@ class Detector(Stream):
         network: nn.Module | Callable[..., nn.Module] | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
+        token: str | bool | None = None,
         compile: bool = False,
         precision: str = "float32",
     ) -> Detector:
@@ -111,6 +113,8 @@ class Detector(Stream):
                 code that a model's config names.
             revision: branch, tag or commit on the Hub.
             cache_dir: the Hub's cache folder.
+            token: of the Hub, for private and gated repositories; None: ``HF_TOKEN``, or what was logged in with;
+                False: none is sent.  The Detector does not keep it.
             compile: give the keypoint network to ``torch.compile``: for a service that runs for hours.
             precision: of the keypoint network's arithmetic: ``"float32"`` or ``"bfloat16"``, which is faster in
                 large batches where the hardware has it, and a little less exact.  This and ``compile`` are of PyTorch,
@@ -119,14 +123,15 @@ class Detector(Stream):
         Raises:
             HubError: the model cannot be found or is damaged, or its network is not facekp's and was not given; the
                 message says what was tried.
-            ArgumentError: the device is not there, or the engine is unknown or does not run on it.
+            ArgumentError: the device is not there, the engine is unknown or does not run on it, or the token cannot be
+                one.
             MissingExtraError: the engine is not installed.
         """
         chosen = pick_device(device, engine)
-        bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir)
+        bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir, token=token)
         built = hub.network_of(lambda: network_of(network, bundle), bundle)
         full = bundle.config.get("crop", {}).get("box") == "full"
-        face_finder = None if finder is None or full else load_finder(finder, cache_dir, engine)
+        face_finder = None if finder is None or full else load_finder(finder, cache_dir, engine, token)
         return cls(
             built,
             bundle.config,
@@ -232,7 +237,8 @@ class Detector(Stream):
         Yields:
             ``list[Face]`` for each picture, or its ImageError.
         """
-        own = {"side": finder_side, "tile": tile, "turns": None if turns is None else tuple(turns)}
+        check_several(images)
+        own = {"side": finder_side, "tile": tile, "turns": None if turns is None else as_turns(turns)}
         asked = {key: value for key, value in own.items() if value is not None}
         if asked and not isinstance(self.finder, finders.FaceFinder):
             raise ArgumentError(f"{', '.join(asked)}: only facekp's own finder has this option, and it is not in use")

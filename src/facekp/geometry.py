@@ -76,7 +76,11 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
     Raises:
         ArgumentError: naming the argument and the first row at fault.
     """
+    if hasattr(boxes, "detach"):  # a tensor, of any device
+        boxes = boxes.detach().cpu()
     try:
+        if np.asarray(boxes).dtype.kind not in "buifO":  # numpy would read numbers out of text, and cut complex ones
+            raise TypeError
         with np.errstate(over="ignore"):  # what float32 does not hold is found below
             array = np.asarray(boxes, np.float32)
     except (TypeError, ValueError, OverflowError):

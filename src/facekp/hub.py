@@ -25,13 +25,13 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from . import _hubcard, _hubcheck, _hubfind, _hublist, _hubpush
+from . import _hubcard, _hubcheck, _hubfind, _hublist, _hubpush, _hubtalk
 from ._hubcheck import FORMAT
 from ._hubfind import CONFIG, WEIGHTS, Source
 from ._hublist import Entry
 from ._hubpush import Pushed
 from ._version import __version__
-from .errors import FacekpError, HubError
+from .errors import ArgumentError, FacekpError, HubError
 
 __all__ = [
     "FORMAT",
@@ -40,6 +40,7 @@ __all__ = [
     "Pushed",
     "available",
     "bundled",
+    "fetch",
     "load",
     "network_of",
     "push",
@@ -92,7 +93,12 @@ def available() -> list[Entry]:
 
 
 def load(
-    name: str | Path, *, kind: str | None, revision: str | None = None, cache_dir: str | Path | None = None
+    name: str | Path,
+    *,
+    kind: str | None,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    token: str | bool | None = None,
 ) -> Bundle:
     """Find a model, read it, and check it.
 
@@ -102,12 +108,19 @@ def load(
         revision: branch, tag or commit on the Hub.  A branch or tag is asked for anew; without a revision, what
             the cache has is taken as it is, so that a model does not change by itself.
         cache_dir: the Hub's cache; default is Hugging Face's own.
+        token: of the Hub, for private and gated repositories; None: ``HF_TOKEN``, or what was logged in with; False:
+            none is sent.  It is not kept.
 
     Raises:
+        ArgumentError: the name is no text or path, or the token cannot be one.
         HubError: not found, damaged, changed, of another kind, from a newer facekp, or asking for what facekp does not
             have; it says what was tried, from where, and what to do offline.
     """
-    source = _hubfind.find(str(name), revision, cache_dir, inside=bundled(), shipped=shipped(), pushed=pushed())
+    if not isinstance(name, (str, Path)):
+        raise ArgumentError(f"name: expected a model's name, folder or org/repo, got {type(name).__name__}")
+    source = _hubfind.find(
+        str(name), revision, cache_dir, inside=bundled(), shipped=shipped(), pushed=pushed(), token=token
+    )
     with _explained(source):
         data = _bytes(source.file(CONFIG), source)
         config = _hubcheck.parse(data, source.file(CONFIG))
@@ -120,6 +133,32 @@ def load(
         except HubError as error:
             raise HubError(f"{source.origin}: {CONFIG}: {error}") from None
         return Bundle(config, _read_weights(source, config), source.origin)
+
+
+def fetch(
+    repo: str,
+    file: str,
+    sha256: str,
+    *,
+    cache_dir: str | Path | None = None,
+    token: str | bool | None = None,
+    instead: str = "Offline, copy the file here, and give its path",
+) -> Path:
+    """One file of a repository on the Hub, of which the checksum is known; the cache is used as in :func:`load`.
+
+    Args:
+        repo: ``"org/name"``.
+        file: its name in the repository.
+        sha256: of the file, hexadecimal: it pins the file, whatever the repository's branch becomes.
+        cache_dir: see :func:`load`.
+        token: see :func:`load`.
+        instead: for errors: what to do without it.
+
+    Raises:
+        ArgumentError: the token cannot be one.
+        HubError: it cannot be had, or is another file than the checksum says.
+    """
+    return _hubtalk.download(repo, file, sha256, cache_dir=cache_dir, token=token, instead=instead)
 
 
 @contextmanager

@@ -42,7 +42,11 @@ from .options import arrange
 
 __all__ = ["app", "main"]
 
-app = typer.Typer(name="facekp", pretty_exceptions_enable=False)
+app = typer.Typer(
+    name="facekp",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class IBUG300W(SampleSet):
             with skipping.one():
                 samples.append(_sample(root, path))
         if not samples:
-            raise skipping.nothing(f"{root}: no .pts file in {', '.join(folders)}")
+            raise skipping.nothing(f"{root}: no .pts file in {', '.join(folders) or 'this folder'}")
         super().__init__(samples, schemas.get("ibug68"), f"300-W {split}", skipping.errors)
 
 

@@ -20,7 +20,7 @@ from ..errors import ArgumentError
 from .decode import Detections, decode
 from .network import STRIDES
 from .targets import grid
-from .views import View, check, merge, seen, views
+from .views import View, as_turns, check, is_share, merge, seen, views
 
 __all__ = ["FaceFinder", "FinderConfig"]
 
@@ -161,10 +161,10 @@ class FaceFinder:
         Raises:
             ArgumentError: an image is not ``(H, W, 3)`` uint8, or an option is out of range.
         """
-        threshold = self.config.min_score if min_score is None else float(min_score)
-        if not 0 <= threshold <= 1:
+        threshold = self.config.min_score if min_score is None else min_score
+        if not is_share(threshold):
             raise ArgumentError(f"min_score: expected a number in [0, 1], got {min_score!r}")
-        angles = self.config.turns if turns is None else tuple(turns)
+        angles = self.config.turns if turns is None else as_turns(turns)
         check(side, tile, angles, margin=self.config.margin)
         buckets: dict[tuple[int, int], list[tuple[int, View]]] = defaultdict(list)
         for i, image in enumerate(images):
@@ -175,7 +175,7 @@ class FaceFinder:
         for jobs in buckets.values():
             for start in range(0, len(jobs), self.config.batch_size):
                 part = jobs[start : start + self.config.batch_size]
-                results = self._batch([(images[i], view) for i, view in part], threshold)
+                results = self._batch([(images[i], view) for i, view in part], float(threshold))
                 for (i, view), detections in zip(part, results, strict=True):
                     found[i].append(seen(detections, view))
         return [merge(parts, self.config.nms_iou) for parts in found]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .. import geometry
 from ..errors import ArgumentError
 from .decode import Detections
 
-__all__ = ["View", "merge", "seen", "views"]
+__all__ = ["View", "as_turns", "check", "is_share", "merge", "seen", "views"]
 
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
@@ -146,10 +147,27 @@ def _take(found: Detections, which: Array) -> Detections:
 
 def check(side: int | None, tile: int | None, turns: Sequence[float] | None, *, margin: int) -> None:
     """Raises ArgumentError where an option of a call makes no sense."""
-    for name, value in (("side", side), ("tile", tile)):
-        if value is not None and (int(value) != value or value < 32 or value <= 2 * margin):
+    for name, value in (("side (finder_side)", side), ("tile", tile)):
+        if value is not None and (not _whole(value) or value < 32 or value <= 2 * margin):
             raise ArgumentError(
                 f"{name}: expected a whole number of pixels, at least {max(32, 2 * margin + 1)}; got {value!r}"
             )
-    if turns is not None and not all(math.isfinite(t) for t in turns):
+    if turns is not None:
+        as_turns(turns)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, Integral) or (isinstance(value, float) and value.is_integer())
+
+
+def is_share(value: Any) -> bool:
+    """Whether it is a number in [0, 1]."""
+    return isinstance(value, Real) and 0 <= float(value) <= 1
+
+
+def as_turns(turns: Any) -> tuple[float, ...]:
+    """Angles as a tuple; raises ArgumentError where they are none."""
+    given = tuple(turns) if isinstance(turns, Iterable) else None
+    if given is None or not all(isinstance(t, Real) and math.isfinite(float(t)) for t in given):
         raise ArgumentError(f"turns: expected angles in degrees, such as (90, 180, 270); got {turns!r}")
+    return given
