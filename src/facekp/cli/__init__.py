@@ -25,6 +25,7 @@ from . import (
     benchmark,
     compare,
     convert,
+    demo,
     detect,
     doctor,
     evaluate,
@@ -97,6 +98,7 @@ app.command("pack")(pack.pack)
 app.command("models")(models.models)
 app.command("push")(push.push)
 app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
 app.add_typer(benchmark.app, name="benchmark")
 arrange(app)
 
