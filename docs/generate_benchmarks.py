@@ -18,6 +18,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 <!-- Written by docs/generate_benchmarks.py from benchmarks/results/*.json: do not edit. -->
+<!-- code: page skip: what was run for the record, on data sets that are not in the repository -->
 
 Every number here was measured by the command beside it. 300-W's LFPW test set (224 faces) was not used to choose
 anything: it is run once for each weight that ships, and every run stays in `benchmarks/results`.

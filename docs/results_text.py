@@ -12,6 +12,7 @@ INTRODUCTION = """\
 # Results
 
 <!-- Written by docs/generate_results.py from benchmarks/results/systems.json and mean_face.json: do not edit. -->
+<!-- code: page skip: what was run for the record, for minutes to hours each, on data that are not in the repository -->
 
 What course projects and small papers on facial keypoints do by hand is a recipe each in facekp
 ([`facekp train --list`](learn/train.md)). Here every one of them is trained **from scratch**, without pretrained

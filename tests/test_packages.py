@@ -39,6 +39,7 @@ IN_WHEEL = (
 IN_SOURCES = (
     r"(PKG-INFO|LICENSE|pyproject\.toml|mkdocs\.yml|\.gitignore)",
     r"(README|CHANGELOG|CONTRIBUTING)\.md",
+    r"CITATION\.cff",
     r"\.ci/(run|full|audit)",
     r"src/facekp/.*",  # as in the wheel
     r"(tests|tools|benchmarks|docs|examples)/(\w+/)*[\w-]+\.(py|md|txt|json|csv|yaml)",

@@ -21,7 +21,13 @@ def documented() -> list[str]:
 
 
 def public_modules() -> list[str]:
-    return ["facekp", *sorted(name for name in documented() if name != "facekp.list_models")]
+    return ["facekp", *sorted(name for name in documented() if _is_module(name))]
+
+
+def _is_module(name: str) -> bool:
+    """Some pages show single functions, too: those that have the name of a module."""
+    path = ROOT.joinpath("src", *name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
 
 def public_names() -> list[str]:

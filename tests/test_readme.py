@@ -1,11 +1,10 @@
-"""What the README shows is what one gets, with the models inside the package."""
+"""What the README shows is what one gets, with the models inside the package; test_docs_code.py runs its code."""
 
 from __future__ import annotations
 
 import json
 import re
 import runpy
-import shutil
 import sys
 from pathlib import Path
 
@@ -37,22 +36,6 @@ def test_the_main_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: py
     off = np.abs(drawn.astype(int) - shown).max(-1) > 60
     assert changed.sum() > 100
     assert off.sum() < 0.1 * changed.sum(), "docs/assets/astronaut.jpg is not what facekp draws: make it again"
-
-
-def test_its_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    image = cv2.imread(str(EXAMPLE))
-    for name in ("photo.jpg", "a.jpg"):
-        shutil.copy(EXAMPLE, name)
-    given = {"image": image[..., ::-1], "pil": "a.jpg", "bgr": image, "paths": ["a.jpg", "missing.jpg"]}
-    names = {**given, **dict(zip(("x0", "y0", "x1", "y1"), (180, 60, 270, 180), strict=True))}
-    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
-    face = names["face"]
-    assert isinstance(face, Face)
-    assert face.keypoints.shape == (68, 2)
 
 
 def test_its_links() -> None:

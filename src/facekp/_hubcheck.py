@@ -18,6 +18,7 @@ from .errors import FacekpError, HubError
 
 __all__ = ["FORMAT", "MAX_BYTES", "MAX_NUMBERS", "DamagedError", "blank", "check", "check_fit", "parse", "schema_of"]
 
+#: Of ``config.json``, as this version writes it; a newer one is refused.
 FORMAT = 1
 MAX_NUMBERS = 500_000_000  # in a network: twenty times the largest of facekp's own
 MAX_BYTES = 8 * MAX_NUMBERS  # of its file

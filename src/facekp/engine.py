@@ -29,7 +29,9 @@ from .errors import ArgumentError, MissingExtraError, unknown_name
 
 __all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "runs_on"]
 
+#: What may be asked for; ``"auto"`` is the quickest that is installed.
 ENGINES = ("auto", "onnx", "opencv", "torch")
+#: Of PyTorch's arithmetic, by name.
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
 

@@ -66,6 +66,7 @@ __all__ = [
     "write_wflw",
 ]
 
+#: The readers by the name of their format.
 DATASETS: dict[str, Callable[..., SampleSet]] = {
     "300w": IBUG300W,
     "asf": AsfFolder,

@@ -43,6 +43,7 @@ class Target(NamedTuple):
     boxes: bool = True
 
 
+#: What writes each format that :func:`convert` can write, by its name.
 TARGETS: dict[str, Target] = {
     "asf": Target(write_asf_folder, boxes=False),
     "coco": Target(write_coco, file=True),

@@ -37,6 +37,7 @@ __all__ = [
     "names",
 ]
 
+#: The codecs by name.
 CODECS: dict[str, type[Codec]] = {
     "argmax": Argmax,
     "dark": Dark,

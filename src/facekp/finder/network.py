@@ -20,7 +20,9 @@ from ..errors import ArgumentError
 
 __all__ = ["DEFAULT_SPEC", "STRIDES", "FinderNetwork", "create"]
 
+#: Input pixels per cell of the three maps.
 STRIDES = (8, 16, 32)
+#: What :func:`create` builds unless told otherwise.
 DEFAULT_SPEC: dict[str, Any] = {
     "type": "pyramid",
     "stem": 24,

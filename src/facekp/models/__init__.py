@@ -29,6 +29,7 @@ __all__ = [
     "parameters",
 ]
 
+#: The networks by name.
 NETWORKS: dict[str, type[nn.Module]] = {
     "mobile": MobileNet,
     "resnet": ResNet,

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["PRUNERS", "SAMPLERS", "search"]
 
+#: How the next trial is chosen.
 SAMPLERS = ("tpe", "random", "grid")
+#: Which trials are stopped early.
 PRUNERS = ("none", "median")
 
 

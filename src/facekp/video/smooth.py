@@ -119,8 +119,8 @@ class Smoothing:
         gap: the same after so many seconds without the face.
     """
 
-    place: OneEuro = OneEuro(1.0, 80.0, 3.0)
-    shape: OneEuro = OneEuro(0.8, 20.0, 1.0)
+    place: OneEuro = OneEuro(0.8, 80.0, 3.0)
+    shape: OneEuro = OneEuro(0.5, 20.0, 1.0)
     jump: float = 0.5
     gap: float = 0.5
 
