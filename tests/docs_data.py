@@ -150,6 +150,15 @@ def _hub(folder: Path) -> dict[str, Any]:
     return {}
 
 
+def _video(folder: Path) -> dict[str, Any]:
+    image = cv2.resize(cv2.imread(str(EXAMPLE)), (256, 256))
+    writer = cv2.VideoWriter(str(folder / "film.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 25, (256, 256))
+    for _ in range(4):
+        writer.write(image)
+    writer.release()
+    return {}
+
+
 def _plots(folder: Path) -> dict[str, Any]:
     (folder / "runs" / "mine").mkdir(parents=True)
     (folder / "runs" / "mine" / "metrics.csv").write_text(
@@ -181,6 +190,7 @@ PAGES: dict[str, Callable[[Path], dict[str, Any]]] = {
     "docs/learn/detect.md": _detect,
     "docs/learn/hub.md": _hub,
     "docs/learn/own-points.md": _own_points,
+    "docs/learn/video.md": _video,
     "docs/reference/decoders.md": _decoders,
     "docs/reference/plots.md": _plots,
 }

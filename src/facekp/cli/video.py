@@ -121,7 +121,8 @@ def _run(
     path = reader.name if reader.path is None else str(reader.path)
     total = reader.count if seconds is None else min(reader.count, int(seconds * reader.fps))
     place = kept.Target(json, None, None, False, Shard(1, 1))
-    frames, ids = 0, set()
+    frames = 0
+    ids: set[int] = set()
     with screens.screen(total) as screen, kept.opened(place, tracker.detector, screen) as lines:
 
         def each(frame: FilmFrame, faces: list[TrackedFace]) -> None:
