@@ -1,6 +1,6 @@
 """Put a trained model into the package, under a name of its own.
 
-    python benchmarks/ship.py runs/resnet18-ibug-192/model resnet18-ibug
+    python benchmarks/ship.py runs/resnet18-ibug-192-again/model resnet18-ibug
 
 Then ``benchmarks/face_score.py`` fits how it judges faces, and ``benchmarks/accuracy.py`` measures it on the test set,
 once.

@@ -8,6 +8,7 @@ With ``--check`` nothing is written, and it fails when a page is out of date.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ def facts(config: dict[str, Any]) -> str:
         "finder": options(config.get("finder", {})),
         "calibration": calibrated(config),
         "trained on": "; ".join(config.get("training_data", [])),
-        "training": options(config.get("recipe", {})),
+        "training": options({k: v for k, v in config.get("recipe", {}).items() if k != "augment"}),  # that is below
         "licence of the weights": config["licence"],
         "weights": f"{megabytes(config)}, SHA-256 `{config['sha256'][:16]}…`",
         "made with": f"facekp {config['facekp']}",
@@ -158,22 +159,28 @@ def facts(config: dict[str, Any]) -> str:
 
 def recipe(config: dict[str, Any]) -> str:
     """How to train it again, where its recipe is in the package."""
-    file = ROOT / "src" / "facekp" / "recipes" / f"{config['name']}.yaml"
-    if not file.is_file():
+    names = chain(config.get("recipe", {}).get("name", config["name"]))
+    if not names:
         return "Its recipe is not in the package."
-    text = file.read_text("utf-8").rstrip()
-    command = f"facekp train {config['name']} --data DATA --output runs/{config['name']}"
-    indented = "\n".join(f"    {line}".rstrip() for line in ["```yaml", *text.splitlines(), "```"])
-    return "\n".join(
-        [
-            "<!-- code: skip: trains the shipped model, for hours or days -->",
-            f"```sh\n{command}\n```",
-            "",
-            f'??? note "The recipe `{config["name"]}`"',
-            "",
-            indented,
-        ]
-    )
+    commands = "\n".join(f"facekp train {name} --data DATA --output runs/{name}" for name in names)
+    lines = ["<!-- code: skip: trains the shipped model, for hours or days -->", f"```sh\n{commands}\n```"]
+    for name in names:
+        text = ["```yaml", *recipe_text(name).rstrip().splitlines(), "```"]
+        lines += ["", f'??? note "The recipe `{name}`"', "", *(f"    {line}".rstrip() for line in text)]
+    return "\n".join(lines)
+
+
+def chain(name: str) -> list[str]:
+    """The recipes that lead to a model, first to last: each goes on from the one that its ``init`` names."""
+    text = recipe_text(name)
+    before = re.search(r"^init: runs/([^/]+)/model$", text, re.MULTILINE)
+    return ([*chain(before[1]), name] if before else [name]) if text else []
+
+
+def recipe_text(name: str) -> str:
+    """A recipe of the package; empty where there is none of this name."""
+    file = ROOT / "src" / "facekp" / "recipes" / f"{name}.yaml"
+    return file.read_text("utf-8") if file.is_file() else ""
 
 
 def usage(config: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 RIGHT = 0.05  # what a score promises: an error under this share of the normaliser
 SAID: dict[str, Any] = {
-    **dict.fromkeys(("epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"), True),
+    **dict.fromkeys(("name", "epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"), True),
     "data": {"doubled"},
 }
 JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
