@@ -143,16 +143,16 @@ def test_the_map_lies_where_the_point_is() -> None:
     (face,) = found.faces
     for point in (30, 36, 8):
         heat = real.heat(found, 0, point)
-        assert heat.rgba.shape == (32, 32, 4)
+        assert heat.rgba.shape == (48, 48, 4)
         weights = (heat.rgba[..., 3].astype(float) / 255 / 0.85) ** 2  # the opacity is the root of the value
         assert weights.max() == pytest.approx(1, abs=0.01)
-        v, u = np.mgrid[:32, :32]
+        v, u = np.mgrid[:48, :48]
         mean = [(weights * u).sum() / weights.sum(), (weights * v).sum() / weights.sum()]
         place = geometry.apply(heat.matrix, np.array([mean]))[0]
         # The mean of the map is how such a model gives its point; a cell is 4 pixels of the picture.
         assert np.linalg.norm(place - face.keypoints[point]) < 1.0
     shown = view.heat_view(real.heat(found, 0, 30), 0, 30, 7)
-    assert (shown["id"], shown["face"], shown["point"], shown["width"], shown["height"]) == (7, 0, 30, 32, 32)
+    assert (shown["id"], shown["face"], shown["point"], shown["width"], shown["height"]) == (7, 0, 30, 48, 48)
     a, b, c, d, e, f = shown["matrix"]
     np.testing.assert_allclose([[a, c, e], [b, d, f]], real.heat(found, 0, 30).matrix[:2])
 

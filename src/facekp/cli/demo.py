@@ -28,9 +28,9 @@ def demo(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")] = 7860,
 ) -> None:
-    """Open a page that finds, shows, corrects and saves points; Ctrl-C ends it.
+    """Open a page that finds, shows, corrects and saves points.
 
-    Pictures stay on this machine, and are forgotten when the page ends.
+    Ctrl-C ends it. Pictures stay on this machine, and are forgotten when the page ends.
     """
     from .. import demo as page
     from ..demo.server import gradio
