@@ -16,14 +16,17 @@ the best in brackets. *Stages* are those of `detector("photo.jpg")`: *read* deco
 cuts them out and makes them the network's input, *decode* makes points and scores of its output, *rest* is what is left
 of the call. *Looks* are the crops that go through the network: a candidate may turn out to be no face, and a face may
 be cut out once more. Where the box is known each face is looked at once. A peer that finds faces is timed on the whole
-frame, one that is given boxes on the frame's face. *onnx* needs the extra `facekp[onnx]`; the base install has the
-other engines."""
+frame, one that is given boxes on the frame's face. *Finder at 192*: `finder_side=192`, which sees faces from about a
+tenth of the frame's width, where the finder's own 384 sees half as large ones. *onnx* needs the extra `facekp[onnx]`;
+the base install has the other engines."""
 
 COMMANDS = """\
 ```sh
 python benchmarks/peers/dlib_ert.py ert.dat --train DATA/300w/labels_ibug_300W_train.xml
-facekp benchmark speed DATA/300w/lfpw/testset --threads 1 --threads 2 --precision float32 --precision bfloat16 \\
-  --memory 5000 --peer "python benchmarks/peers/dlib_ert.py ert.dat" --peer "python benchmarks/peers/mediapipe_mesh.py"
+facekp benchmark speed DATA/300w/lfpw/testset --model resnet18-ibug --model mobile-ibug --threads 1 --threads 2 \\
+  --precision float32 --precision bfloat16 --finder-side 256 --finder-side 192 --memory 5000 \\
+  --peer "python benchmarks/peers/dlib_ert.py ert.dat" --peer "python benchmarks/peers/mediapipe_mesh.py" \\
+  --output speed.json
 ```
 
 Each peer by the Python of an environment of its own, see `benchmarks/peers`."""

@@ -251,6 +251,14 @@ def test_strokes_grow_with_the_picture() -> None:
     assert shares[2] < shares[0] < 8 * shares[2]  # a small picture needs coarser strokes, but not a daub
 
 
+def test_the_only_dot_of_a_close_up_hides_little() -> None:
+    image, nose = grey(700, 700), schema.get("nose_tip")
+    face = make_face((50, 50, 650, 650), schema=nose, keypoints=np.array([[350.0, 350.0]], np.float32))
+    ys, xs = np.nonzero(changed(image, draw.faces(image, face, boxes=False)))
+    reach = 1.35 * 0.014 * 700  # the dot and its rim
+    assert reach - 1.5 < max(np.hypot(xs - 350.0, ys - 350.0)) < reach + 1.5
+
+
 # ---------------------------------------------------------------- properties
 
 

@@ -115,7 +115,8 @@ class Style:
         return _Marks(keypoints, known, scores >= self.low, colors, radius, rim, text)
 
     def _radius(self, face: float, count: int) -> float:
-        by_face = 0.0095 * face * min(math.pow(68 / count, 0.3), 3.0)  # the fewer the dots, the larger
+        by_face = 0.0095 * face * min(math.pow(68 / count, 0.3), 3.0)  # the fewer the dots, the larger,
+        by_face = min(by_face, 0.014 * self.long)  # but one dot on a close-up must not hide what it marks
         by_picture = max(0.001 * self.long, 1.0)
         if face <= 0:
             return self.size * max(0.004 * self.long, 0.9)

@@ -66,6 +66,7 @@ class Scene:
     frame: Array
     box: Array
     faces: Sequence[tuple[Array, Array]]
+    finder_sides: Sequence[int] = ()
 
 
 def speed(
@@ -81,6 +82,7 @@ def speed(
     memory: int = 0,
     peers: Sequence[str] = (),
     finder: str | Path = "finder",
+    finder_sides: Sequence[int] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
     """Measure how fast detectors are on this machine.
@@ -108,7 +110,9 @@ def speed(
         peers: commands, see :class:`facekp.benchmark.Peer`: those that are given boxes are measured on the frame's
             face, the others on the frame.
         finder: as for :meth:`facekp.Detector.from_pretrained`.
-        device: likewise.
+        finder_sides: the frame is also looked at with the finder at each of these, for ``frame_ms_at``: smaller is
+            faster and sees only larger faces.
+        device: as ``finder``.
 
     Returns:
         Plain data, ready for JSON: ``machine``, ``pictures``, ``rows``, ``peers``, ``starts``, ``memory``, ``left_out``
@@ -132,7 +136,7 @@ def speed(
             with threads(count):
                 group, left = _contestants(models, asked, options, paths[0], strict=engines is not None)
                 result["left_out"] = left
-                scene = _scene(group[0].detector, paths)
+                scene = _scene(group[0].detector, paths, finder_sides)
                 rows, theirs = _turns(group, running, scene, paths, rounds)
                 _batches(rows, group, scene, batch_sizes, rounds)
             result["rows"] += [{**row, "threads": count} for row in rows]
@@ -212,7 +216,7 @@ def _contestants(
     return group, left
 
 
-def _scene(detector: WatchedDetector, paths: Sequence[Path]) -> Scene:
+def _scene(detector: WatchedDetector, paths: Sequence[Path], finder_sides: Sequence[int]) -> Scene:
     pictures = [images.read(path) for path in paths]
     found = [detector(picture) for picture in pictures]
     faces = [(picture, face.box[None]) for picture, here in zip(pictures, found, strict=True) for face in here]
@@ -220,7 +224,7 @@ def _scene(detector: WatchedDetector, paths: Sequence[Path]) -> Scene:
         frame = as_frame(pictures[i])
         inside = detector(frame) if found[i] else []
         if inside:
-            return Scene(paths[i], frame, inside[0].box[None], faces[:FACES])
+            return Scene(paths[i], frame, inside[0].box[None], faces[:FACES], finder_sides)
     raise ArgumentError(f"pictures: no face was found in {len(paths)} of them, such as {paths[0]}")
 
 
@@ -234,6 +238,7 @@ def _turns(
     rows = []
     for one, values in zip(group, measured[: len(group)], strict=True):
         face, frame = values.pop("face"), values.pop("frame")
+        at = {str(side): values.pop(f"frame at {side}") for side in scene.finder_sides}
         rows.append(
             {
                 **one.about(),
@@ -241,6 +246,7 @@ def _turns(
                 "stages_ms": values,
                 "face_ms": face,
                 "frame_ms": frame,
+                "frame_ms_at": at,
             }
         )
         log.info("%s", rows[-1])
@@ -257,6 +263,7 @@ def _single(detector: WatchedDetector, scene: Scene, paths: Sequence[Path]) -> d
     calls: dict[str, Callable[[], Any]] = {
         "face": lambda: detector(scene.frame, boxes=scene.box, refine=False),
         "frame": lambda: detector(scene.frame),
+        **{f"frame at {side}": partial(detector, scene.frame, finder_side=side) for side in scene.finder_sides},
     }
     for name, call in calls.items():
         call()

@@ -74,8 +74,13 @@ def _beside(result: Mapping[str, Any]) -> Table:
     names = list(dict.fromkeys(peer["name"] for peer in result["peers"]))
     rows: list[Row] = []
     for row in result["rows"]:
-        shares = [_share(row, peer) for name in names for peer in _peers(result, name, row["threads"])]
+        peers = [peer for name in names for peer in _peers(result, name, row["threads"])]
+        shares = [_share(row, peer) for peer in peers]
         rows.append([*_who(row), _one(row["face_ms"], True), _one(row["frame_ms"], True), *shares])
+        for side, frame in row.get("frame_ms_at", {}).items():
+            model, *others = _who(row)
+            shares = [_share({"frame_ms": frame}, peer) if "frame_ms" in peer else "" for peer in peers]
+            rows.append([f"{model}, finder at {side}", *others, "", _one(frame, True), *shares])
     for peer in result["peers"]:
         cells = [_one(peer[key], True) if key in peer else "" for key in ("face_ms", "frame_ms")]
         about = f"{peer['name']} {peer.get('version', '')}".strip()

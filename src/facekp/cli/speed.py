@@ -27,6 +27,14 @@ def speed(
         list[str] | None, typer.Option(metavar="NAME", help=f"{MODEL[:-1]}; repeatable.", rich_help_panel=MODELS)
     ] = None,
     finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder_side: Annotated[
+        list[int] | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Also find at this long side: smaller is faster, for larger faces; repeatable.",
+            rich_help_panel=MODELS,
+        ),
+    ] = None,
     device: Device = "auto",
     engine: Annotated[
         list[str] | None,
@@ -87,6 +95,7 @@ def speed(
         memory=memory,
         peers=peer or (),
         finder=finder,
+        finder_sides=finder_side or (),
         device=device,
     )
     if output is not None:
