@@ -163,7 +163,7 @@ def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path) -> None:
     )
     limit = 10 * size + size // 2
     done = subprocess.run(
-        [sys.executable, "-c", code, file, Path(__file__).parent],
+        [sys.executable, "-B", "-c", code, file, Path(__file__).parent],  # -B: the limit would cut bytecode short
         capture_output=True,
         text=True,
         check=False,

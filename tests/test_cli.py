@@ -207,6 +207,9 @@ def test_options_reach_the_detector(run: Run, tiny_models: Path) -> None:
     assert (none.code, none.rows[0]["faces"]) == (0, [])
     done = run("detect", path, "--model", tiny_models / "crops", "--finder", tiny_models / "finder", "--min-score", 1)
     assert done.out == f"{path}: 0 faces\n"
+    (whole,) = run("detect", path, "--json", "-", "--model", tiny_models / "whole", "--mirror").rows
+    detector = facekp.Detector.from_pretrained(tiny_models / "whole", device="cpu", mirror=True)
+    assert whole["faces"] == [detector(path)[0].to_dict()]
 
 
 def test_drawings(detect: Run, tmp_path: Path) -> None:

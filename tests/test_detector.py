@@ -486,3 +486,36 @@ def test_options_of_facekps_own_finder() -> None:
         make()(IMAGE, tile=64, turns=(90,))
     with pytest.raises(ArgumentError, match="refine: expected True, False"):
         make()(IMAGE, refine="always")
+
+
+def test_a_mirror_image_is_looked_at_and_turned_back_by_hand() -> None:
+    plain = make()
+    both = Detector(plain.network, plain.config, device="cpu", mirror=True)
+    crops = np.zeros((2, 32, 32, 3), np.uint8)
+    (points, _), (found, scores) = plain.predict(crops), both.predict(crops)
+    # The network answers both looks alike: the mean is of point i, and of its partner seen from the other edge.
+    eye, partner = points[0, 36], points[0, 45]
+    np.testing.assert_allclose(found[0, 36], [(eye[0] + 31 - partner[0]) / 2, (eye[1] + partner[1]) / 2], atol=1e-4)
+    assert scores.shape == (2, 68)
+
+
+def test_with_mirror_a_mirrored_crop_gives_mirrored_points(tiny_models: Path) -> None:
+    model = Detector.from_pretrained(tiny_models / "whole", device="cpu")
+    torch.manual_seed(0)
+    for parameter in model.network.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    plain = Detector(model.network, model.config, device="cpu")
+    both = Detector(model.network, model.config, device="cpu", mirror=True)
+    crops = np.random.default_rng(3).integers(0, 256, (3, 32, 32, 3), np.uint8)
+    points, scores = both.predict(crops)
+    assert np.abs(points - plain.predict(crops)[0]).max() > 0.1
+    others, theirs = both.predict(np.ascontiguousarray(crops[:, :, ::-1]))
+    np.testing.assert_allclose(both.schema.mirrored(others, 32), points, atol=1e-3)
+    np.testing.assert_allclose(theirs[:, list(both.schema.mirror or ())], scores, atol=1e-5)
+
+
+def test_points_without_pairs_cannot_be_mirrored() -> None:
+    plain = make()
+    odd = {**plain.config, "schema": {**plain.schema.to_dict(), "name": "odd", "mirror": None}}
+    with pytest.raises(ArgumentError, match=r"mirror: the points of fixed \(odd\) cannot be mirrored"):
+        Detector(plain.network, odd, device="cpu", mirror=True)

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Json, Split, as_json, opened, write_text
-from .options import FINDER, MODEL, MODELS, Batch, Device, Engine
+from .options import FINDER, MODEL, MODELS, Batch, Device, Engine, Mirror
 
 if TYPE_CHECKING:
     from ..datasets import SampleSet
@@ -50,6 +50,7 @@ def evaluate(
     finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
     device: Device = "auto",
     engine: Engine = "auto",
+    mirror: Mirror = False,
     batch_size: Batch = 32,
     output: Annotated[
         Path | None,
@@ -71,7 +72,7 @@ def evaluate(
     samples = opened(data, format_, split).samples
     kinds = ("labelled", "finder") if boxes is Boxes.both else (boxes.value,)
     detector = Detector.from_pretrained(
-        model, finder=finder if "finder" in kinds else None, device=device, engine=engine
+        model, finder=finder if "finder" in kinds else None, device=device, engine=engine, mirror=mirror
     )
     reports = [
         evaluation.evaluate(detector, samples, boxes=kind, norm=norm, batch_size=batch_size)  # type: ignore[arg-type]

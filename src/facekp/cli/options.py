@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["FINDER", "MODEL", "MODELS", "OUTPUT", "Batch", "Device", "Engine", "arrange"]
+__all__ = ["FINDER", "MODEL", "MODELS", "OUTPUT", "Batch", "Device", "Engine", "Mirror", "arrange"]
 
 MODELS, OUTPUT = "Models", "Output"
 
@@ -29,6 +29,16 @@ Device = Annotated[
 ]
 Batch = Annotated[
     int, typer.Option(min=1, metavar="N", help="Faces that go through the network together.", rich_help_panel=MODELS)
+]
+
+Mirror = Annotated[
+    bool,
+    typer.Option(
+        "--mirror",
+        metavar="",
+        help="Look at mirror images, too: a little more exact, twice the time.",
+        rich_help_panel=MODELS,
+    ),
 ]
 
 #: Where each verb stands in ``facekp --help``.
