@@ -18,7 +18,7 @@ def preset(name: str, crop: Transform) -> Compose:
 
     ``"none"`` only crops.  ``"classic"`` is what course projects do: turns of
     ±15°, small shifts, brightness and saturation.  ``"strong"`` is what the
-    shipped models were trained with.
+    shipped keypoint models were trained with, at least at first.
 
     Args:
         name: ``"none"``, ``"classic"`` or ``"strong"``.
