@@ -35,10 +35,11 @@ def accuracy() -> str:
         "finder, and of its faces the one of highest IoU with the labelled box counts; a face that is missed, or "
         "whose NME is 15 % or more, counts 15 %. A face that the finder's box cuts out badly is looked at again, as "
         "`facekp.Detector` does. Three of the photographs are in LFPW's train folder, too (test 0007, 0066 and 0096 "
-        "are train 0862, 0215 and 0828): the first part of resnet18-ibug's training saw them, the later ones did not, "
-        "nor did mobile-ibug, which learned from it. The interval is a 95 % bootstrap over faces. *Calibration* is the "
-        "expected calibration error of the points' scores over ten bins of equal count. *Rank* is the rank correlation of expected with true errors, over all "
-        "points, and within each point, averaged: to the second, what only says that jaws are harder than eyes adds "
+        "are train 0862, 0215 and 0828): the first part of resnet18-ibug's training saw them, the later ones did "
+        "not, nor did mobile-ibug, which learned from it. The interval is a 95 % bootstrap over faces. "
+        "*Calibration* is the expected calibration error of the points' scores over ten bins of equal count. "
+        "*Rank* is the rank correlation of expected with true errors, over all points, and within each point, "
+        "averaged: to the second, what only says that jaws are harder than eyes adds "
         "nothing.",
         "",
         "| model | boxes | NME | 95 % interval | median | over 8 % | AUC@8 % | found | calibration | rank |",
