@@ -152,6 +152,17 @@ def test_a_line_that_is_interrupted_is_taken_back(tmp_path: Path, error: BaseExc
         lines.write(entry("3.jpg"))
 
 
+def test_a_nul_in_the_name(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="cannot be written"):
+        JsonLines(str(tmp_path / "a\0b"))
+
+
+@pytest.mark.parametrize(("number", "count"), [(0, 4), (5, 4), (-1, 4), (1.5, 4), (1, 0)])
+def test_a_share_that_there_is_not(number: int, count: int) -> None:
+    with pytest.raises(ArgumentError, match="counted from 1"):
+        annotate.Shard(number, count)
+
+
 def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="there is no limit to a file's size on this system")
     file = tmp_path / "a.jsonl"

@@ -69,7 +69,10 @@ def test_labels_are_not_written_over(detect, pictures: list[Path], tmp_path: Pat
     jsonl = tmp_path / "points.jsonl"
     assert detect(pictures[0], "--pts", tmp_path, "--json", jsonl, "--resume")[0] == 2  # the first run of a resumed one
     assert label.read_text() == "by hand"
-    jsonl.write_text("")  # as a killed run leaves it
+    jsonl.write_text("")  # nothing is on record: it may have been made by anything
+    assert detect(pictures[0], "--pts", tmp_path, "--json", jsonl, "--resume")[0] == 2
+    assert label.read_text() == "by hand"
+    assert detect(pictures[1], "--json", jsonl)[0] == 0  # as a killed run leaves it
     assert detect(pictures[0], "--pts", tmp_path, "--json", jsonl, "--resume")[0] == 0
     assert label.read_text().startswith("version: 1")
 

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import pytest
 
-from facekp import Face, cli, datasets, demo, geometry, schema
+from facekp import Face, cli, datasets, decoders, demo, geometry, schema
 from facekp._version import __version__
 from facekp.datasets.opening import open_set
 from facekp.demo import looking, saving, server, view
@@ -157,6 +157,18 @@ def test_the_map_lies_where_the_point_is() -> None:
     np.testing.assert_allclose([[a, c, e], [b, d, f]], real.heat(found, 0, 30).matrix[:2])
 
 
+def test_the_map_of_a_codec_with_its_own_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = demo.Looker(device="cpu", engine="torch")
+    found = real.look(EXAMPLE, "astronaut.jpg", "resnet18-ibug", "finder")
+    udp = decoders.create("udp", input_size=(192, 192), heatmap_size=(48, 48))
+    monkeypatch.setattr(found.detector, "codec", udp)
+    monkeypatch.setattr(looking, "_values", lambda *_: np.zeros((48, 48)))
+    monkeypatch.setattr(looking, "_crop_matrix", lambda *_: np.eye(3)[:2])
+    matrix = real.heat(found, 0, 30).matrix
+    # Unbiased data processing: the centres of the corner pixels of map and crop are the same place.
+    np.testing.assert_allclose(geometry.apply(matrix, np.array([[0.0, 0], [47, 47]])), [[0, 0], [191, 191]], atol=1e-4)
+
+
 # ---------------------------------------------------------------- to the script and back
 
 
@@ -214,7 +226,17 @@ def test_a_moved_and_a_missing_point(found: demo.Found) -> None:
 
 @pytest.mark.parametrize(
     "points",
-    [None, [], [[]], [[[1, 2]] * 67], [[[1, 2, 3]] * 68], [[["a", 2]] * 68], [[[1e9, 0]] * 68], [[[1, 2]] * 68] * 2],
+    [
+        None,
+        [],
+        [[]],
+        [[[10**400, 2]] * 68],
+        [[[1, 2]] * 67],
+        [[[1, 2, 3]] * 68],
+        [[["a", 2]] * 68],
+        [[[1e9, 0]] * 68],
+        [[[1, 2]] * 68] * 2,
+    ],
 )
 def test_what_no_script_of_ours_wrote_is_refused(found: demo.Found, points: Any) -> None:
     shown = view.view(found)
@@ -295,6 +317,7 @@ def test_a_set_reads_back(
     corrected: tuple[demo.Found, view.Edited], tmp_path: Path, kind: str, tolerance: float
 ) -> None:
     path = saving.save_set(saving.samples(*corrected), kind, tmp_path / "made")
+    assert [p.name for p in (tmp_path / "made").iterdir()] == [path.name]  # no second copy of the pictures
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "out")
     root = tmp_path / "out" / "faces"
@@ -346,6 +369,8 @@ def test_a_port_in_use() -> None:
     assert 0 < server._free("127.0.0.1", 0) < 65536
     with pytest.raises(ArgumentError, match="no-such-host.invalid"):
         server._free("no-such-host.invalid", 0)
+    with pytest.raises(ArgumentError, match=r"--host a\.\.b"):
+        server._free("a..b", 0)
 
 
 @pytest.mark.parametrize(

@@ -488,6 +488,37 @@ def test_options_of_facekps_own_finder() -> None:
         make()(IMAGE, refine="always")
 
 
+def test_without_a_finder_every_picture_needs_boxes() -> None:
+    plain = make()
+    detector = Detector(plain.network, plain.config, device="cpu")
+    with pytest.raises(ArgumentError, match="no finder; give boxes for every picture"):
+        detector([IMAGE, IMAGE], boxes=[[[10, 10, 90, 90]], None])
+    with pytest.raises(ArgumentError, match="boxes: expected one"):
+        list(detector.stream([IMAGE], boxes=5))  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="crops: expected"):
+        detector.predict([1])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("crop", {"scale": 0}),
+        ("crop", {"scale": -1.2}),
+        ("crop", {"scale": "nan"}),
+        ("crop", {"size": [65536, 65536]}),
+        ("crop", {"size": [64, 64]}),
+        ("crop", {"box": "nonsense"}),
+        ("preprocessing", {"std": 0}),
+        ("preprocessing", {"mean": "inf"}),
+    ],
+)
+def test_a_config_that_makes_no_crops(section: str, values: dict[str, Any]) -> None:
+    plain = make()
+    wrong = {**plain.config, section: {**plain.config[section], **values}}
+    with pytest.raises(HubError, match=rf"{section}\.{next(iter(values))}"):
+        Detector(plain.network, wrong, device="cpu")
+
+
 def test_a_mirror_image_is_looked_at_and_turned_back_by_hand() -> None:
     plain = make()
     both = Detector(plain.network, plain.config, device="cpu", mirror=True)

@@ -154,14 +154,28 @@ class Counts(nn.Module):
         return x * float(len(x))
 
 
+class Batchwise(nn.Sequential):
+    """Normalises by the statistics of each batch, for which the runtimes have no such operation."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
+
+
+@pytest.mark.parametrize("name", ["torch", "auto"])
+def test_a_norm_without_running_statistics(name: str) -> None:
+    network, inputs = Batchwise().eval(), torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(Engine(network, name)(inputs), network(inputs))
+
+
 @pytest.mark.parametrize("kind", [Odd, Counts])
 def test_what_cannot_be_recorded(kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = torch.rand(1, 3, 8, 8)
     if kind is Odd:
         with pytest.raises(CannotRecordError, match="special_i0"):
             record(kind(), (3, 8, 8))
-    with pytest.raises(ArgumentError, match="use engine='torch'"):
-        Engine(kind(), "opencv")(inputs)
+    for network in (kind(), Batchwise().eval()):
+        with pytest.raises(ArgumentError, match="use engine='torch'"):
+            Engine(network, "opencv")(inputs)
     monkeypatch.setattr(engine, "_installed", lambda: True)
     pytest.importorskip("onnxruntime")
     auto = Engine(kind(), "auto")

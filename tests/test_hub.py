@@ -103,6 +103,12 @@ def test_missing_weights_are_named(folder: Path) -> None:
         hub.load(folder, kind="keypoints")
 
 
+@pytest.mark.parametrize("name", ["a..b/c", "a--b/c", "org/name.git", "x" * 100 + "/y", "föö/bar"])
+def test_a_name_that_the_hub_refuses(name: str) -> None:
+    with pytest.raises(HubError, match="give a folder, org/repo"):
+        hub.load(name, kind="keypoints")
+
+
 def test_a_folder_without_config_says_what_is_expected(tmp_path: Path) -> None:
     with pytest.raises(HubError, match=r"has no config\.json"):
         hub.load(tmp_path, kind="keypoints")

@@ -383,15 +383,27 @@ def test_reset_and_max_faces(detector: Discs) -> None:
     assert [one.id for one in track(scene((60, 100), (200, 100)), 0.0)] == [2]
 
 
+def test_max_faces_holds_when_a_face_comes_back(detector: Discs) -> None:
+    track = tracker(detector, max_faces=1, every=0.0)
+    a, b = (60.0, 100.0), (220.0, 100.0)
+    seen = [(a, None), (a, None), (None, b), (None, b), (a, b), (a, b), (a, b)]
+    assert all(len(track(scene(*discs), i / 30)) == 1 for i, discs in enumerate(seen))
+
+
 def test_wrong_calls(detector: Discs) -> None:
     track = tracker(detector)
     track(scene((60, 100)), 1.0)
-    for time in (0.5, math.nan, math.inf):
+    for time in (0.5, math.nan, math.inf, "1"):
         with pytest.raises(ArgumentError, match="time"):
-            track(scene(), time)
+            track(scene(), time)  # type: ignore[arg-type]
     with pytest.raises(ImageError):
         track(np.zeros(5), 2.0)
-    for options, says in (({"every": -1}, "every"), ({"memory": math.nan}, "memory"), ({"smooth": 3}, "smooth")):
+    for options, says in (
+        ({"every": -1}, "every"),
+        ({"every": "x"}, "every"),
+        ({"memory": math.nan}, "memory"),
+        ({"smooth": 3}, "smooth"),
+    ):
         with pytest.raises(ArgumentError, match=says):
             tracker(detector, **options)
     detector.finder = None  # type: ignore[assignment]

@@ -247,6 +247,20 @@ def test_what_ends_a_run_leaves_a_film_that_plays(tmp_path: Path) -> None:
     assert len(list(video.frames(path))) == 9
 
 
+def test_films_written_side_by_side_are_their_own(tmp_path: Path) -> None:
+    sizes = {"a.mp4": (64, 64), "b.mp4": (32, 32)}
+    writers = [video.Writer(tmp_path / name, 25, size) for name, size in sizes.items()]
+    for i in range(10):
+        for writer in writers:
+            writer.write(np.full((*writer.size, 3), 9 * i, np.uint8), i / 25)
+    for writer in writers:
+        writer.close()
+    assert {name: next(video.frames(tmp_path / name)).image.shape[:2] for name in sizes} == sizes
+    with pytest.raises(ArgumentError, match="is closed"):
+        writers[0].write(np.zeros((64, 64, 3), np.uint8), 1.0)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
 def test_no_frames_no_film(tmp_path: Path) -> None:
     video.Writer(tmp_path / "a.mp4", 25.0, SIZE).close()
     assert list(tmp_path.iterdir()) == []
@@ -391,6 +405,9 @@ def test_lines_for_people_and_on_standard_output(run: Callable[..., tuple[int, s
         (["--camera", "-1", "b.mp4"], "--camera"),
         (["--camera", "0"], "no window"),
         (["a.mp4", "b.mp4", "--every", "-1"], "--every"),
+        (["a.mp4", "b.mp4", "--seconds", "0"], "--seconds"),
+        (["a.mp4", "b.mp4", "--seconds", "inf"], "--seconds"),
+        (["--camera", "99999999999", "b.mp4"], "expected a number from 0"),
     ],
 )
 def test_bad_command_lines_are_one_line(
@@ -409,6 +426,14 @@ def test_bad_command_lines_are_one_line(
     assert says in complained
     assert len(complained.splitlines()) == 1
     assert source.read_bytes() == before
+
+
+def test_lines_stay_where_no_film_can_be_written(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    source, lines = film(tmp_path / "a.mp4", 3), tmp_path / "keep.jsonl"
+    lines.write_text("kept\n")
+    code, _, complained = run(source, source / "x" / "out.mp4", "--json", lines)
+    assert (code, len(complained.splitlines())) == (2, 1)
+    assert lines.read_text() == "kept\n"
 
 
 def test_a_film_that_was_cut_short_is_done_as_far_as_it_goes(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,12 +121,26 @@ def find(
     if not _REPO.fullmatch(repo) or (at and not said):
         choices = ", ".join(inside)
         raise HubError(f"{name!r}: no such folder; give a folder, org/repo[@revision], or one of: {choices}")
+    _check_repo(repo, name, inside)
     pin = pushed.get(repo.removeprefix(f"{ORGANISATION}/"), {}) if repo.startswith(f"{ORGANISATION}/") else {}
     if revision is None or revision == pin.get("revision"):
         revision = pin.get("revision", revision)
     else:
         pin = {}
     return _on_hub(_Wanted(name, repo, revision, cache_dir, inside, token), pin.get("files", {}))
+
+
+def _check_repo(repo: str, name: str, inside: Iterable[str]) -> None:
+    """Refuse what the Hub's own rules refuse: two dots, the ending .git, more than 96 letters."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        why = str(error).splitlines()[0].rstrip(".")
+        choices = ", ".join(inside)
+        raise HubError(f"{name[:200]!r}: {why}; give a folder, org/repo[@revision], or one of: {choices}") from None
 
 
 def cached(repo: str, revision: str | None, cache_dir: str | Path | None = None) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from . import finder, hub, models
 from .engine import runs_on
 from .errors import ArgumentError, FacekpError, HubError
 
-__all__ = ["load_finder", "network_of", "pick_device"]
+__all__ = ["check_crop", "check_pixels", "load_finder", "network_of", "pick_device"]
 
 # The SHA-256 is that of the file in OpenCV's opencv_zoo, which has not changed since 2023 (commit f12e12798e); it pins
 # the file, as the Hub's commit is not on record here.
@@ -22,6 +23,8 @@ YUNET = (
     "face_detection_yunet_2023mar.onnx",
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
 )
+MOST_PIXELS = 4096  # of a crop's side: a hundred megabytes as floats
+CROP_BOXES = ("extent", "source", "full")
 YUNET_INSTEAD = "Offline, get the file from OpenCV's model zoo (opencv_zoo), and say finder='yunet:PATH'"
 
 
@@ -93,8 +96,32 @@ def pick_device(device: str | torch.device, engine: str | None = None) -> torch.
         return next(d for d in map(torch.device, there) if there[d.type] and runs_on(engine, d))
     try:
         chosen = torch.device(device)
-        torch.empty(0, device=chosen)
+        torch.zeros(1, device=chosen).item()  # "meta" makes tensors, but none with a value
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ArgumentError(f"device: {device!r} cannot be used here ({reason}); try 'auto' or 'cpu'") from None
     return chosen
+
+
+def check_crop(size: tuple[int, int], codec_size: tuple[int, int], scale: float, box: str) -> None:
+    """A config may come from anywhere: what it says must make crops that its codec can read.
+
+    Raises:
+        ValueError: it does not; the message names the key.
+    """
+    if size != tuple(codec_size) or not all(1 <= side <= MOST_PIXELS for side in size):
+        raise ValueError(f"crop.size must be the codec's input_size {list(codec_size)}, at most {MOST_PIXELS}")
+    if not (math.isfinite(scale) and scale > 0):
+        raise ValueError(f"crop.scale must be over 0, not {scale}")
+    if box not in CROP_BOXES:
+        raise ValueError(f"crop.box must be one of {', '.join(CROP_BOXES)}")
+
+
+def check_pixels(mean: float, std: float) -> None:
+    """The same of what is taken from pixels, and what they are divided by.
+
+    Raises:
+        ValueError: the message names the keys.
+    """
+    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
+        raise ValueError("preprocessing.mean must be finite, and preprocessing.std over 0")

@@ -94,14 +94,16 @@ def _batch_norm(
     g: Writer,
     y: Tensor,
     x: Tensor,
-    mean: Tensor,
-    var: Tensor,
+    mean: Tensor | None,
+    var: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     training: bool = False,
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> None:
+    if mean is None or var is None or training:
+        raise TypeError("a batch norm by the statistics of each batch")
     scale = torch.ones_like(mean) if weight is None else weight
     shift = torch.zeros_like(mean) if bias is None else bias
     g.emit(y, "BatchNormalization", [x, scale, shift, mean, var], epsilon=float(eps))

@@ -205,6 +205,8 @@ def pairs(pictures: Iterable[Any], boxes: Any) -> Iterator[tuple[Any, Any]]:
             choice("boxes", boxes, ("full",))
         yield from ((p, boxes) for p in pictures)
         return
+    if not isinstance(boxes, Iterable):
+        raise ArgumentError(f"boxes: expected one (N, 4) array for each picture, got {boxes!r}")
     missing = object()
     rest = iter(boxes)
     for i, picture in enumerate(pictures):

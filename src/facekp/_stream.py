@@ -17,7 +17,7 @@ from ._refine import upright
 from ._slots import CHUNK_PIXELS, Crop, Look, Options, Picture, Slot, chunks, given_slot, ordered
 from ._verdict import Verdict
 from .decoders import Codec
-from .errors import ImageError
+from .errors import ArgumentError, ImageError
 from .face import Face
 from .schema import KeypointSchema
 
@@ -76,6 +76,8 @@ class Stream:
         if not pictures:
             return []
         if self.finder is None:
+            if self.crop_box != "full":
+                raise ArgumentError("boxes: this detector has no finder; give boxes for every picture, not None")
             return [given_slot("full", p, options) for p in pictures]
         slots = []
         for found in self.finder(pictures, **options.finding):

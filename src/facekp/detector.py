@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from . import decoders, hub
 from . import finder as finders
 from . import schema as schemas
-from ._loading import load_finder, network_of, pick_device
+from ._loading import check_crop, check_pixels, load_finder, network_of, pick_device
 from ._looks import Looker
 from ._refine import Refinement
 from ._slots import Options, check_several, choice
@@ -72,6 +72,8 @@ class Detector(Stream):
             self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
             self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
             self.mean, self.std, self.clahe = float(pixels["mean"]), float(pixels["std"]), float(pixels.get("clahe", 0))
+            check_crop(self.crop_size, self.codec.input_size, self.crop_scale, self.crop_box)
+            check_pixels(self.mean, self.std)
             self._verdict = Verdict.from_config(config)
             self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -291,7 +293,7 @@ class Detector(Stream):
         Returns:
             points ``(N, K, 2)`` in crop pixels and scores ``(N, K)``, float32.
         """
-        expected = (*self.crop_size, 3)
+        crops, expected = np.asarray(crops), (*self.crop_size, 3)
         if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
             raise ArgumentError(f"crops: expected (N, {expected}) uint8, got {crops.shape} {crops.dtype}")
         points, scores = self._decoded(crops)

@@ -151,8 +151,13 @@ class Engine:
 
     def _session(self, recording: Recording) -> Runner:
         kind = _OpenCV if self._name == "opencv" else _OnnxRuntime
-        runner = kind(recording.data, self.device)
-        if not _close(runner(recording.example.to(self.device)).cpu(), recording.answer):
+        try:
+            runner = kind(recording.data, self.device)
+            answer = runner(recording.example.to(self.device)).cpu()
+        except Exception as error:  # each runtime has its own kinds
+            reason = (str(error).strip().splitlines() or [repr(error)])[0]
+            raise CannotRecordError(f"the network's graph does not run there ({reason})") from error
+        if not _close(answer, recording.answer):
             raise CannotRecordError("what was recorded of the network does not give what the network gives")
         return runner
 
@@ -287,7 +292,7 @@ def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.Batc
         calls.append(module)
         if isinstance(module, nn.Conv2d):
             outputs[id(output)] = (module, output)
-        elif isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in outputs:
+        elif isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and id(inputs[0]) in outputs:
             pairs.append((outputs[id(inputs[0])][0], module))
 
     hooks = [m.register_forward_hook(after) for m in network.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]

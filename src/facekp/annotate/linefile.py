@@ -42,6 +42,9 @@ class LineFile:
         except ArgumentError:
             self._abandon()
             raise
+        except ValueError as error:  # a NUL in the name
+            self._abandon()
+            raise ArgumentError(f"{option} {str(path)!r}: cannot be written ({error})") from None
 
     def close(self) -> None:
         """Close the file; nothing waits to be written."""

@@ -150,7 +150,13 @@ class ParquetParts:
 def _columns(arrow: Any) -> Any:
     numbers = arrow.list_(arrow.float32())
     face = arrow.struct(
-        [("box", numbers), ("score", arrow.float32()), ("keypoints", arrow.list_(numbers)), ("scores", numbers)]
+        [
+            ("box", numbers),
+            ("score", arrow.float32()),
+            ("keypoints", arrow.list_(numbers)),
+            ("scores", numbers),
+            ("uncertainty", numbers),  # null where the model does not tell it
+        ]
     )
     whole, text = arrow.int32(), arrow.string()
     columns = [("path", text), ("width", whole), ("height", whole), ("model", text), ("schema", text)]

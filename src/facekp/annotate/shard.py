@@ -27,10 +27,20 @@ class Shard:
     Attributes:
         number: which, from 1.
         count: of how many.
+
+    Raises:
+        ArgumentError: ``number`` is not from 1 to ``count``.
     """
 
     number: int
     count: int
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.number, int) and isinstance(self.count, int)
+        if not whole or not 1 <= self.number <= self.count:
+            raise ArgumentError(
+                f"shard {self.number!r}/{self.count!r}: expected which of how many, counted from 1, such as 3/16"
+            )
 
     @classmethod
     def parse(cls, text: str) -> Shard:

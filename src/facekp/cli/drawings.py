@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def write(data: bytes, target: Path) -> None:
     """
     # Written beside and moved: no half a picture after Ctrl-C, and a link in the folder is replaced, not followed.
     # Its own name could get too long with more at its end.
-    partial = target.with_name(f".facekp-{os.getpid()}.part")
+    partial = target.with_name(f".facekp-{secrets.token_hex(6)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:

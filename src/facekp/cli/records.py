@@ -68,9 +68,13 @@ class Target:
 
     @property
     def begun(self) -> bool:
-        """Whether this goes on with what an earlier run has left."""
-        kept = self.parquet if self.json is None else Path(self.json)
-        return self.resume and kept is not None and kept.exists()
+        """Whether this goes on with what an earlier run has left: some picture is on record."""
+        if not self.resume:
+            return False
+        if self.parquet is not None:
+            return any(self.parquet.glob("*.parquet"))
+        found = _stat(Path(str(self.json)))
+        return found is not None and found.st_size > 0
 
     def check(self, pictures: Sequence[Picture]) -> None:
         """Refuse to write over one of the pictures.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -57,6 +58,8 @@ def video(
     Writes OUT, a film with the faces drawn, or --json, or both. No window is opened.
     """
     film, target = _places(source, output, camera, json)
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ArgumentError(f"--seconds {seconds:g}: expected a number over 0")
 
     from .. import video as films
     from ..detector import Detector
@@ -121,6 +124,8 @@ def _run(
     path = reader.name if reader.path is None else str(reader.path)
     total = reader.count if seconds is None else min(reader.count, int(seconds * reader.fps))
     place = kept.Target(json, None, None, False, Shard(1, 1))
+    if target is not None:  # before the records are begun: what is there stays if no film can be written
+        films.Writer(target, reader.fps, reader.size).close()
     frames = 0
     ids: set[int] = set()
     with screens.screen(total) as screen, kept.opened(place, tracker.detector, screen) as lines:

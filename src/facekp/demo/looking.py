@@ -187,10 +187,8 @@ class Looker:
         to_crop = _crop_matrix(found, found.faces[face])
         crop = geometry.warp(found.image, to_crop, detector.crop_size)
         values = _values(detector, crop, point)
-        height = values.shape[0]
-        # A map's pixel (u, v) is the crop's s (u + 1/2) - 1/2.
-        s = detector.crop_size[0] / height
-        to_map = np.array([[s, 0, (s - 1) / 2], [0, s, (s - 1) / 2]])
+        (x0, y0), (x1, y1) = codec.to_input(torch.tensor([[0.0, 0.0], [1.0, 1.0]])).tolist()
+        to_map = np.array([[x1 - x0, 0, x0], [0, y1 - y0, y0]])  # of the map's pixels in the crop: affine in all codecs
         return Heat(_coloured(values), geometry.compose(to_map, geometry.invert(to_crop)))
 
 

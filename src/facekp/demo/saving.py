@@ -145,6 +145,8 @@ def save_set(faces: Iterable[Sample], kind: str, folder: Path) -> Path:
         return Path(shutil.make_archive(str(folder / f"faces-{kind}"), "zip", folder, "faces"))
     except OSError as error:
         raise ArgumentError(f"faces-{kind}.zip: cannot be written ({error.strerror or error})") from None
+    finally:
+        shutil.rmtree(root, ignore_errors=True)  # the ZIP is all that is asked for
 
 
 def _stem(name: str) -> str:

@@ -96,7 +96,8 @@ def launch(page: Blocks, *, host: str = "127.0.0.1", port: int = 7860, wait: boo
         raise ArgumentError(f"--host {host} --port {port}: cannot be served there ({error})") from None
     if wait:
         page.block_thread()
-    name = f"[{host}]" if ":" in host else host
+    bare = host.strip("[]")
+    name = f"[{bare}]" if ":" in bare else bare
     return f"http://{name}:{port}"
 
 
@@ -152,6 +153,6 @@ def _free(host: str, port: int) -> int:
             probe.bind((host.strip("[]"), port))
             probe.listen(1)
             return int(probe.getsockname()[1])
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # UnicodeError: of a name that can be none
         reason = getattr(error, "strerror", None) or error
         raise ArgumentError(f"--host {host} --port {port}: {reason}; choose another, or --port 0 for any") from None

@@ -22,6 +22,7 @@ __all__ = ["Edited", "edited", "heat_view", "view"]
 Array = npt.NDArray[Any]
 SHOWN_PIXELS = 12_000_000
 """Larger pictures are sent to the browser smaller; points stay in pixels of the picture itself."""
+LONGEST = 65_000  # a side that JPEG can hold
 FARTHEST = 1_000_000
 _count = itertools.count(1)
 
@@ -106,7 +107,7 @@ def edited(found: Found, shown: dict[str, Any] | None, text: str) -> Edited:
         points = [_points(face, given) for face, given in zip(found.faces, data["points"], strict=True)]
         hidden = frozenset(str(name) for name in data.get("hidden", ()))
         numbers, lines, boxes = (bool(data.get(key, fallback)) for key, fallback in _SWITCHES.items())
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ArgumentError(f"corrections: not what the page's script writes ({error}); load the page anew") from None
     pairs = [_corrected(face, given) for face, given in zip(found.faces, points, strict=True)]
     return Edited([face for face, _ in pairs], [which for _, which in pairs], hidden, numbers, lines, boxes)
@@ -148,7 +149,7 @@ def _face(face: Face) -> dict[str, Any]:
 
 def _jpeg(image: Array) -> str:
     height, width = image.shape[:2]
-    shrink = (SHOWN_PIXELS / (height * width)) ** 0.5
+    shrink = min((SHOWN_PIXELS / (height * width)) ** 0.5, LONGEST / max(height, width))
     if shrink < 1:
         size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -87,15 +87,17 @@ def annotate(
         output: the film to write, in a format of :data:`FORMATS`; None writes none.
         tracker: follows the faces; it forgets those of earlier films.
         each: is called with every frame and its faces.
-        seconds: stop after so much of it; None goes on to the end.
+        seconds: stop after so much of it, over 0; None goes on to the end.
 
     Returns:
         How many frames there were.
 
     Raises:
         ImageError: the film or camera cannot be read, or not to its end.
-        ArgumentError: the output cannot be written, or is the film that is read.
+        ArgumentError: the output cannot be written, or is the film that is read; ``seconds`` is not over 0.
     """
+    if seconds is not None and not seconds > 0:
+        raise ArgumentError(f"seconds: expected a number over 0, got {seconds!r}")
     tracker.reset()
     count = 0
     reader = source if isinstance(source, Reader) else Reader(source)

@@ -147,7 +147,7 @@ def frames(source: str | os.PathLike[str] | int) -> Iterator[FilmFrame]:
 
 
 def _camera(number: int, name: str) -> Any:
-    if number < 0:
+    if not 0 <= number < 2**31:  # a C int
         raise ArgumentError(f"camera: expected a number from 0, got {number}")
     capture = cv2.VideoCapture(number)
     if not capture.isOpened():

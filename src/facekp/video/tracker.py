@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -80,7 +81,7 @@ class Tracker:
         if detector.finder is None:
             raise ArgumentError("detector: has no finder, without which faces of a film cannot be found")
         for name, value in (("every", every), ("memory", memory)):
-            if not (math.isfinite(value) and value >= 0):
+            if not (_is_time(value) and value >= 0):
                 raise ArgumentError(f"{name}: expected a number of seconds, 0 or more, got {value!r}")
         if not isinstance(smooth, (bool, Smoothing)):
             raise ArgumentError(f"smooth: expected True, False or a Smoothing, got {smooth!r}")
@@ -118,7 +119,7 @@ class Tracker:
             ArgumentError: the time is not finite, or before the last frame's.
         """
         image = images.read(frame, color=color)
-        if not math.isfinite(time) or time < self._time:
+        if not _is_time(time) or time < self._time:
             raise ArgumentError(f"time: expected seconds, not before the last frame's {self._time}, got {time}")
         if time == self._time or _equal(image, self._image):
             return list(self._shown)
@@ -175,13 +176,18 @@ class Tracker:
         lost = [track for track in self._tracks if track not in kept]
         costs = np.array([[track.way_to(face, time) for face in rest] for track in lost]).reshape(len(lost), len(rest))
         back = match.pairs(costs, _RETURN)
-        for i, j in back:
-            lost[i].find(rest[j], time)
+        for i, j in sorted(back, key=lambda pair: pair[1]):  # the best first
+            if self._room(time):
+                lost[i].find(rest[j], time)
         for j in sorted(set(range(len(rest))) - {j for _, j in back}):
-            if self.max_faces is None or sum(t.seen == time for t in self._tracks) < self.max_faces:
+            if self._room(time):
                 self._count += 1
                 track = Track(self._count, rest[j], time, self.detector.schema, self.smoothing)
                 self._tracks.append(track)
+
+    def _room(self, time: float) -> bool:
+        """Whether one more face may be followed."""
+        return self.max_faces is None or sum(t.seen == time and not t.lost for t in self._tracks) < self.max_faces
 
     def _confirm(self, found: Sequence[Face], kept: Sequence[Track], time: float) -> list[Face]:
         """Tell the tracks which were found; returns the faces that are none of theirs."""
@@ -196,6 +202,10 @@ class Tracker:
         rest = [face for j, face in enumerate(found) if j not in {j for _, j in seen}]
         taken = [t.face for t in kept if not t.lost]
         return [f for f in rest if not any(_one(f, other) for other in taken)]
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, Real) and math.isfinite(value)
 
 
 def _one(a: Face, b: Face) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -59,7 +60,7 @@ class Writer:
                 f"{self.name}: expected {FPS[0]:g} to {FPS[1]:g} frames a second of 2 x 2 pixels or more"
             )
         self.fps = round(fps, 3)
-        self._part = self.path.with_name(f".facekp-{os.getpid()}.part{suffix}")
+        self._part = self.path.with_name(f".facekp-{secrets.token_hex(6)}.part{suffix}")
         self._last: Array | None = None
         self._start: float | None = None
         try:
@@ -90,7 +91,12 @@ class Writer:
         Args:
             image: ``(H, W, 3)`` RGB uint8; one of another size is fitted in.
             time: seconds, not before the last one's.
+
+        Raises:
+            ArgumentError: the film is closed.
         """
+        if self._writer is None:
+            raise ArgumentError(f"{self.name}: is closed: open another Writer")
         if image.shape[:2] != self.size:
             image = cv2.resize(image, self.size[::-1], interpolation=cv2.INTER_AREA)
         if self._start is None:
@@ -173,7 +179,7 @@ def copy_sound(
     if program is None:
         return f"{images.describe(film)}: has no sound, as there is no program ffmpeg to copy it"
     path = Path(film)
-    part = path.with_name(f".facekp-{os.getpid()}.sound{path.suffix.lower()}")
+    part = path.with_name(f".facekp-{secrets.token_hex(6)}.sound{path.suffix.lower()}")
     # "file:" and absolute: no name is taken for an option or a protocol.
     picture, sound, out = (f"file:{os.path.abspath(p)}" for p in (path, source, part))  # noqa: PTH100
     options = ["-nostdin", "-v", "error", "-y", "-i", picture, "-i", sound, "-map", "0:v:0", "-map", "1:a?"]
