@@ -20,8 +20,8 @@ from facekp.engine import Engine
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
-    """Those of the package, and two of random weights: shape decides the time, not weights."""
-    shipped = Detector.from_pretrained(device="cpu")
+    """Those of the package, and one of random weights: shape decides the time, not weights."""
+    shipped, small = (Detector.from_pretrained(name, device="cpu") for name in ("resnet18-ibug", "mobile-ibug"))
     assert isinstance(shipped.finder, finder.FaceFinder)
     mobile = models.create("mobile", points=68, width=0.75)
     return {
@@ -29,8 +29,9 @@ def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
         "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416)),
         "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size)),
         "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size)),
-        "mobile, width 0.75": (mobile, (1, 3, 128, 128)),
-        "mobile, 16 faces": (mobile, (16, 3, 128, 128)),
+        "mobile-ibug": (small.network, (1, 3, *small.crop_size)),
+        "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size)),
+        "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128)),
     }
 
 

@@ -1,11 +1,11 @@
 """Measure how still, how prompt and how fast faces are followed in films whose truth is known, and record it.
 
-    python benchmarks/video.py ../shared/data/300w
+    python benchmarks/video.py ../shared/data/300w --model mobile-ibug
 
 A film is a photograph of the validation list under a virtual camera: each frame is one affine warp of it, with new
 noise and new JPEG blocks.  So where every point of the photograph is in every frame is known exactly.
 `facekp.Detector` on every frame and `facekp.video.Tracker` see the same frames, in turns.  Writes
-``benchmarks/results/video.json``, from which docs/benchmarks.md quotes.  The defaults of `facekp.video.Smoothing` were
+``benchmarks/results/video-MODEL.json``, which docs/benchmarks.md quotes.  The defaults of `facekp.video.Smoothing` were
 chosen on films of a photograph of the list's other half (``--tuning``).
 """
 
@@ -34,7 +34,7 @@ from facekp.video import Tracker
 
 Array = npt.NDArray[Any]
 
-RESULTS = Path(__file__).parent / "results" / "video.json"
+RESULTS = Path(__file__).parent / "results"
 SIZE, FACE = (480, 640), 160.0  # of a frame (H, W), and of the face in it, pixels
 FPS, NOISE, QUALITY = 30.0, 4.0, 85  # frames a second; standard deviation of the noise in grey levels; JPEG
 SETTLED = 10  # frames at the start that are not counted
@@ -241,15 +241,19 @@ def main() -> None:
     cv2.setNumThreads(options.threads)
     detector = Detector.from_pretrained(options.model, device="cpu")
     about, films = machine(torch.device("cpu")), []
-    command = f"python benchmarks/video.py DATA/300w --films {options.films} --frames {options.frames}"
-    head = {"command": command, "model": options.model, "engine": str(detector.engine), "threads": options.threads}
+    command = f"python benchmarks/video.py DATA/300w --model {options.model} --films {options.films}"
+    command += f" --frames {options.frames}"
+    record = options.tuning or RESULTS / f"video-{detector.name}.json"
+    weights = str(detector.config.get("sha256", ""))
+    head = {"command": command, "model": detector.name, "sha256": weights, "engine": str(detector.engine)}
+    head |= {"threads": options.threads}
     for n, sample in enumerate(samples(options.root, options.films, options.tuning is not None)):
         for motion in MOTIONS:
             film = Film(sample, motion, seed=n)
             films.append({"picture": sample.meta["name"], "motion": motion, **seen(film, detector, options.frames)})
             print(json.dumps(films[-1]), flush=True)
         report = {**head, "machine": about, "summary": summary(films), "films": films}
-        (options.tuning or RESULTS).write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        record.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report["summary"], indent=1))
 
 

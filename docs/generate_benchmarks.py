@@ -199,11 +199,11 @@ def speed() -> str:
 
 
 def video() -> str:
-    """What ``benchmarks/video.py`` wrote."""
+    """What ``benchmarks/video.py`` wrote, of each model."""
     import video_section  # late, as speed_section
 
-    path = ROOT / "benchmarks" / "results" / "video.json"
-    return video_section.section(json.loads(path.read_text("utf-8"))) if path.exists() else ""
+    paths = sorted((ROOT / "benchmarks" / "results").glob("video-*.json"))
+    return video_section.section([json.loads(path.read_text("utf-8")) for path in paths]) if paths else ""
 
 
 def packed() -> str:

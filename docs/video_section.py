@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 HEAD = """\
@@ -19,11 +20,17 @@ through the network for a frame, candidates that turn out to be no faces among t
 Where the finder proposes the face alone, only the finder's own time is saved, little beside `resnet18-ibug`."""
 
 
-def section(r: dict[str, Any]) -> str:
-    """Of the record."""
+def section(records: Sequence[dict[str, Any]]) -> str:
+    """Of the records, one of each model."""
+    return "\n\n".join([HEAD, *(_model(r) for r in records)])
+
+
+def _model(r: dict[str, Any]) -> str:
     s, ways = r["summary"], list(r["films"][0])[2:]
     lines = [
-        f"`{r['model']}`: of a still face jitter falls **{s['jitter_ratio']:g} times** and tremor "
+        f"### `{r['model']}`",
+        "",
+        f"Of a still face jitter falls **{s['jitter_ratio']:g} times** and tremor "
         f"{s['tremor_ratio']:g} times; a moving one lags by {s['lag_frames_most']:g} frames at most; "
         f"**{s['speed_ratio']:g} times** as many frames a second, in the median of the films "
         f"{s['speed_ratio_median']:g} times ({s['looks_ratio']:g} times fewer looks).",
@@ -41,7 +48,7 @@ def section(r: dict[str, Any]) -> str:
             )
     machine = r["machine"]
     note = (
-        f"{machine['date']}, facekp {machine['versions']['facekp']}, {r['engine']}, {r['threads']} thread, "
-        f"{machine['cpu']}; load {machine['load']}: other programs used the cores, so that only ratios of times count."
+        f"{machine['date']}, facekp {machine['versions']['facekp']}, weights {r['sha256'][:12]}, {r['engine']}, "
+        f"{r['threads']} thread, {machine['cpu']}; load {machine['load']}."
     )
-    return "\n".join([HEAD, "", *lines, "", note, "", f"```sh\n{r['command']}\n```"])
+    return "\n".join([*lines, "", note, "", f"```sh\n{r['command']}\n```"])

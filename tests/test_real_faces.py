@@ -1,4 +1,4 @@
-"""The shipped model on real pictures: the first thing that a stranger does."""
+"""The shipped models on real pictures: the first thing that a stranger does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
-from facekp import Detector, Face, datasets, geometry, hub, metrics
+from facekp import Detector, Face, datasets, geometry, hub, list_models, metrics
 from facekp import image as images
 from facekp.errors import ImageError
 
 PICTURE = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
-GOLDEN = Path(__file__).parent / "golden" / "resnet18-ibug-astronaut.json"
+GOLDEN = Path(__file__).parent / "golden"
+MODELS = ("resnet18-ibug", "mobile-ibug")
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +39,22 @@ def error(face: Face, keypoints: np.ndarray) -> float:
     return float(metrics.nme(face.keypoints[None], keypoints[None], face.schema)[0])
 
 
-def test_the_golden_output_beside_the_weights(truth: Face) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_the_golden_output_beside_the_weights(name: str, upright: np.ndarray) -> None:
     """Another machine, torch or OpenCV may move a point by a hundredth of a pixel, not by more."""
-    golden = Face.from_dict(json.loads(GOLDEN.read_text("utf-8")))
-    np.testing.assert_allclose(truth.keypoints, golden.keypoints, atol=0.25)
-    np.testing.assert_allclose(truth.scores, golden.scores, atol=0.05)
+    golden = Face.from_dict(json.loads((GOLDEN / f"{name}-astronaut.json").read_text("utf-8")))
+    (face,) = Detector.from_pretrained(name, device="cpu")(upright)
+    np.testing.assert_allclose(face.keypoints, golden.keypoints, atol=0.25)
+    np.testing.assert_allclose(face.scores, golden.scores, atol=0.05)
+
+
+def test_the_small_model_is_small_and_agrees_with_the_large_one(truth: Face, upright: np.ndarray) -> None:
+    small = Detector.from_pretrained("mobile-ibug", device="cpu")
+    assert sum(p.numel() for p in small.network.parameters()) <= 1_500_000
+    assert "mobile-ibug" in list_models()
+    assert (Path(hub.__file__).parent / "weights" / "mobile-ibug" / "model.safetensors").stat().st_size <= 3_000_000
+    (face,) = small(upright)
+    assert error(face, truth.keypoints) < 0.03
 
 
 def test_points_sit_on_the_face(truth: Face) -> None:
@@ -149,7 +161,8 @@ def test_it_moves_with_the_picture(detector: Detector, upright: np.ndarray, trut
     assert error(detector(moved)[0], truth.keypoints + (91, 37)) < 0.02
 
 
-def test_accuracy_on_faces_of_the_validation_list(detector: Detector, data_root: Path) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_accuracy_on_faces_of_the_validation_list(name: str, data_root: Path) -> None:
     """A tripwire for broken preprocessing, on a few faces that were not trained on."""
     from importlib import resources
 
@@ -158,7 +171,7 @@ def test_accuracy_on_faces_of_the_validation_list(detector: Detector, data_root:
     text = (resources.files("facekp") / "recipes" / "validation" / "300w.txt").read_text("utf-8")
     held = set(text.split())
     samples = datasets.create("300w", root=data_root / "300w", split="train").where(lambda s: s.meta["name"] in held)
-    config = hub.load("resnet18-ibug", kind="keypoints").config
+    config, detector = hub.load(name, kind="keypoints").config, Detector.from_pretrained(name, device="cpu")
     labelled = evaluate.evaluate(detector, samples[::5])
     assert labelled.nme < 1.25 * config["metrics"][0]["nme"]
     found = evaluate.evaluate(detector, samples[::5], boxes="finder")

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 RIGHT = 0.05  # what a score promises: an error under this share of the normaliser
 SAID: dict[str, Any] = {
     **dict.fromkeys(("name", "epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"), True),
-    "data": {"doubled"},
+    "data": {"doubled", "teacher"},
 }
 JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
 
@@ -101,7 +101,9 @@ def _said(spec: dict[str, Any], data: Data) -> str:
     options = ", ".join(f"{key} {value}" for key, value in spec.items() if key not in ("name", "root", "path"))
     # A cache is called by what was packed, on which the model's licence depends.
     name = datasets.Packed(Path(data.root) / spec["path"]).name if spec["name"] == "packed" else spec["name"]
-    return f"{name}{f' ({options})' if options else ''} without the {data.held_out}"
+    taught = data.teacher
+    more = "" if taught is None else f", labels moved {taught.share:.0%} of the way to what {taught.model} sees"
+    return f"{name}{f' ({options})' if options else ''} without the {data.held_out}{more}"
 
 
 @torch.inference_mode()
