@@ -49,6 +49,7 @@ def _model(r: dict[str, Any]) -> str:
     machine = r["machine"]
     note = (
         f"{machine['date']}, facekp {machine['versions']['facekp']}, weights {r['sha256'][:12]}, {r['engine']}, "
-        f"{r['threads']} thread, {machine['cpu']}; load {machine['load']}: other programs used the cores, so that only ratios of times count."
+        f"{r['threads']} thread, {machine['cpu']}; load {machine['load']}: other "
+        "programs used the cores, so that only ratios of times count."
     )
     return "\n".join([*lines, "", note, "", f"```sh\n{r['command']}\n```"])

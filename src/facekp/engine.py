@@ -3,12 +3,12 @@
 Milliseconds of CPU for one picture, one thread of an x86-64 with AVX-512 (``python benchmarks/engines.py``)::
 
                                  onnx   torch   opencv   plain network
-    finder, 288x384               2.6     8.9     12.4             9.0
-    resnet18-ibug, 128x128       18.5    32.7     46.1            27.6
-    mobile (width 0.75), 128x128  3.5     7.7      6.7            17.0
+    finder, 288x384               2.6     9.2      8.4            12.2
+    resnet18-ibug, 192x192       47.8    66.4     95.9            84.1
+    mobile-ibug, 128x128          4.3     6.7      6.4            10.1
 
 So ``"auto"`` is ONNX Runtime where it is installed, and else PyTorch, but for networks of depthwise convolutions, at
-which OpenCV is quicker.  On a GPU it is PyTorch.
+which OpenCV is as quick or quicker.  On a GPU it is PyTorch.
 """
 
 from __future__ import annotations
