@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hubserver import set_offline
 from torch import nn
 
 from facekp import finder, hub, models
@@ -153,10 +154,9 @@ def test_a_path_that_is_not_there_is_not_asked_of_the_hub(name: str) -> None:
         hub.load(name, kind="keypoints")
 
 
-def test_offline_says_what_was_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from huggingface_hub import constants
-
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+def test_offline_says_what_was_tried(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    request.addfinalizer(lambda: set_offline(False))
+    set_offline(True)
     with pytest.raises(HubError, match=r"facekp/never-was@main: not loaded\. Tried .*HF_HUB_OFFLINE is set"):
         hub.load("never-was", kind="keypoints", cache_dir=tmp_path)
 

@@ -21,7 +21,7 @@ CONFIG, WEIGHTS, CARD, PICTURE = "config.json", "model.safetensors", "README.md"
 ORGANISATION = "facekp"
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_REPO = re.compile(r"(?=.{1,96}$)[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
