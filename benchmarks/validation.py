@@ -3,7 +3,8 @@
     python benchmarks/validation.py resnet18-ibug ../shared/data/300w
 
 The 201 faces are cut from 300-W's train folders and were not trained on, but choices were made by them.  Writes
-``benchmarks/results/validation-MODEL.json``, from which docs/learn/nme.md quotes.
+``benchmarks/results/validation-MODEL.json``, from which docs/learn/nme.md quotes.  With ``--mirror`` at the end it only
+prints what ``mirror=True`` gives.
 """
 
 from __future__ import annotations
@@ -25,10 +26,13 @@ RUNS = (
 )
 
 
-def main(model: str, root: str) -> None:
+def main(model: str, root: str, mirror: str = "") -> None:
     held = set(validation_names("300w"))
     samples = datasets.create("300w", root=root, split="train").where(lambda s: s.meta["name"] in held)
-    detector = Detector.from_pretrained(model, device="cpu")
+    detector = Detector.from_pretrained(model, device="cpu", mirror=bool(mirror))
+    if mirror:
+        print(evaluate.table([evaluate.evaluate(detector, samples, name="300-W validation list", worst=0)]))
+        return
     reports = [
         evaluate.evaluate(detector, samples, boxes=boxes, norm=norm, name="300-W validation list", worst=0)
         for norm, boxes in RUNS
@@ -43,6 +47,6 @@ def main(model: str, root: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4) or sys.argv[3:] not in ([], ["--mirror"]):
         sys.exit(__doc__)
     main(*sys.argv[1:])
