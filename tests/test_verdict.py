@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facekp import finder
 from facekp._verdict import Verdict
-from facekp.detector import Detector
+from facekp.detector import Detector, Refinement
 from facekp.errors import ArgumentError, HubError
 from facekp.finder import Detections
 
@@ -67,6 +67,8 @@ def test_a_wrong_config_is_named(given: Any, said: str) -> None:
 class Candidates(finder.FaceFinder):
     """Finds three candidates side by side, and keeps what it was asked for."""
 
+    tells_angles = True
+
     def __init__(self) -> None:
         small = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
         super().__init__(finder.create(small))
@@ -94,11 +96,52 @@ def detector(**changes: Any) -> Detector:
     return model
 
 
+def looks(model: Detector, **options: Any) -> int:
+    """How many crops the model looks at."""
+    inner, seen = model.predict, []
+
+    def predict(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        seen.append(len(crops))
+        return inner(crops)
+
+    model.predict = predict  # type: ignore[method-assign]
+    model(picture(), **options)
+    return sum(seen)
+
+
 def picture() -> np.ndarray:
     """Red says which candidate is there."""
     image = np.zeros((100, 100, 3), np.uint8)
     image[:, :45, 0], image[:, 45:, 0], image[55:, :45, 0] = 10, 50, 60
     return image
+
+
+@pytest.mark.parametrize(
+    ("found", "kept"),
+    [
+        ([0.9, 0.3, 0.2, 0.15], [True, True, True, False]),  # sure of one: the rest must be likely
+        ([0.5, 0.1], [True, False]),
+        ([0.49, 0.15, 0.1, 0.05], [True, True, True, False]),  # sure of none
+        ([], []),
+    ],
+)
+def test_worth_a_look(found: list[float], kept: list[bool]) -> None:
+    assert verdict().worth(np.array(found)).tolist() == kept
+
+
+def test_what_is_no_face_at_the_first_look_gets_no_second() -> None:
+    """All crops are off, as the points fill 0.77 of them: of three candidates the two that are believed are cut out
+    again."""
+    for again, expected in ((0.1, 6), (0.4, 5), (1.0, 3)):
+        model = detector(face_score={**VERDICT, "again": again})
+        assert looks(model, refine=Refinement(min_iou=1.0, min_score=0.0)) == expected
+
+
+@pytest.mark.parametrize(("tells", "expected"), [(True, 3), (False, 6)])
+def test_quarter_turns_only_where_nobody_told_the_angle(tells: bool, expected: int) -> None:
+    model = detector(face_score={**VERDICT, "again": 1.0})
+    model.finder.tells_angles = tells  # type: ignore[union-attr]
+    assert looks(model) == expected
 
 
 def test_points_have_the_last_word() -> None:

@@ -71,6 +71,16 @@ def test_the_identity_changes_nothing_and_a_mirror_is_exact() -> None:
     np.testing.assert_array_equal(geometry.warp(image, geometry.mirror_matrix(17), (13, 17)), image[:, ::-1])
 
 
+@pytest.mark.parametrize("size", [(20, 25), (40, 50), (128, 96)])
+def test_colours_are_warped_as_each_is_alone(size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 130, 3), np.uint8)
+    matrix = geometry.crop_matrix(np.array([20.0, 30, 90, 100]), size, 1.2, 33.0)
+    for border in (0, 114, None):
+        together = geometry.warp(image, matrix, size, border=border)
+        alone = [geometry.warp(np.ascontiguousarray(image[..., i]), matrix, size, border=border) for i in range(3)]
+        np.testing.assert_array_equal(together, np.stack(alone, -1))
+
+
 def test_only_the_part_that_is_seen_matters() -> None:
     image = np.random.default_rng(0).integers(0, 256, (400, 400), np.uint8)
     matrix = geometry.crop_matrix(np.array([150, 150, 250, 250]), (30, 30), angle=20)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from . import geometry
 from ._refine import Refinement
 from ._slots import Crop, Look, Slot
+from ._verdict import Verdict
 from .decoders import Codec
 from .pose import levelled
 from .schema import KeypointSchema
@@ -32,14 +33,14 @@ class Looker:
         scale: of a crop, relative to the face's box.
         schema: of the points.
         codec: that gives them.
-        likely: candidates to which the finder gives less are looked at again only if their points are believed.
+        verdict: how probable it is that a candidate is a face; None: nothing is known of that.
     """
 
     size: tuple[int, int]
     scale: float
     schema: KeypointSchema
     codec: Codec
-    likely: float
+    verdict: Verdict | None
 
     def crop(
         self, image: Array, index: int, box: Array, angle: float, *, kind: int = FIRST, full: bool = False
@@ -52,9 +53,7 @@ class Looker:
         """What a face's points are by its last look; None where it must be looked at again: its crops then wait."""
         if rule is None or slot.image is None or crop.kind == LAST:
             return look
-        if crop.kind == FIRST and self.codec.rates and look.score < rule.min_score:
-            if not slot.given and slot.scores[crop.index] < self.likely:
-                return look
+        if crop.kind == FIRST and self.codec.rates and look.score < rule.min_score and not slot.level:
             slot.looks[crop.index] = [look]
             for quarter in _QUARTERS:
                 slot.crops.append(self.crop(slot.image, crop.index, look.box, look.angle + quarter, kind=TURNED))
@@ -66,8 +65,14 @@ class Looker:
                 return None
             best = max(looks, key=lambda one: one.score)
             look = best if best.score > looks[0].score + _CLEARLY else looks[0]
+        if slot.judged and self._is_none(float(slot.scores[crop.index]), look):
+            return look
         seen = levelled(look.keypoints, self.schema)
         if seen is None or not rule.off(look.box, look.angle, *seen):
             return look
         slot.crops.append(self.crop(slot.image, crop.index, *seen, kind=LAST))
         return None
+
+    def _is_none(self, found: float, look: Look) -> bool:
+        """Whether a candidate is most probably no face, by what was seen so far."""
+        return self.verdict is not None and self.verdict.score(found, look.scores) < self.verdict.again

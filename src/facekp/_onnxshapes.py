@@ -101,7 +101,7 @@ def interpolate(
         scales = [
             s if s == int(s) else s * (1 + 1e-6) for s in scales
         ]  # rounded down, a side must not lose its last pixel
-    how = "align_corners" if align_corners else "pytorch_half_pixel" if mode == "bilinear" else "asymmetric"
+    how = "align_corners" if align_corners else "half_pixel" if mode == "bilinear" else "asymmetric"
     extra = {"nearest_mode": "floor"} if mode == "nearest" else {}
     ratios = g.constant(np.asarray(scales, np.float32))
     kind = "linear" if mode == "bilinear" else "nearest"

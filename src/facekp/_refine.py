@@ -28,9 +28,10 @@ class Refinement:
     are looked at again, and the mean NME stays 3.67 %; in boxes moved and scaled by up to 15 % it falls from 3.79 % to
     3.65 %, by up to 30 % from 7.3 % to 4.5 %, and of faces turned by 45 degrees from 5.7 % to 4.0 %.
 
-    A face whose points are not believed may lie on its side or upside down: then it is cut out turned by quarters,
-    too, and the crop whose points score best is taken.  (In all of 67 held-out faces that was the upright one: their
-    points scored 0.51 to 0.85 on average, in crops turned by 90, 180 or 270 degrees 0.00 to 0.38.)
+    In a given box, or one of a finder that tells no angles, a face whose points are not believed may lie on its side or
+    upside down: then it is cut out turned by quarters, too, and the crop whose points score best is taken.  (In all of
+    67 held-out faces that was the upright one: their points scored 0.51 to 0.85 on average, in crops turned by 90, 180
+    or 270 degrees 0.00 to 0.38.)
 
     Attributes:
         min_iou: a crop whose box overlaps the points' own by less than this IoU (both turned back) was off ...

@@ -96,6 +96,8 @@ class Slot:
         scores: ``(N,)``.
         angles: ``(N,)`` by how many degrees the rectangles are turned clockwise.
         given: the boxes are the caller's.
+        judged: the points have a say in which of them are faces.
+        level: the angles are known: quarter turns of a crop would show nothing new.
         image: the picture, as long as a face of it may be cut out again.
         crops: those that wait for the network.
         looks: at faces that are looked at turned by quarters, until all of them are there.
@@ -107,6 +109,8 @@ class Slot:
     scores: Array
     angles: Array
     given: bool = False
+    judged: bool = False
+    level: bool = False
     image: Array | None = None
     crops: deque[Crop] = field(default_factory=deque)
     looks: dict[int, list[Look]] = field(default_factory=dict)
@@ -130,7 +134,7 @@ class Slot:
                 raise self.error
             return self.error
         faces = [face for face in self.faces if face is not None]
-        if self.given or options.least is None or not faces:
+        if not self.judged or options.least is None or not faces:
             return faces
         faces = [face for face in faces if face.score >= options.least]
         boxes = np.array([face.box for face in faces]).reshape(-1, 4)

@@ -81,9 +81,13 @@ class Stream:
             return [given_slot("full", p, options) for p in pictures]
         slots = []
         for found in self.finder(pictures, **options.finding):
-            most = options.max_faces if options.least is None else None  # which are faces is not known yet
-            keep = ordered(found.boxes, found.scores, options.order)[:most]
-            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep]))
+            keep = ordered(found.boxes, found.scores, options.order)
+            if self._verdict is None or options.least is None:
+                keep, judged = keep[: options.max_faces], False
+            else:  # which are faces is not known yet
+                keep, judged = keep[self._verdict.worth(found.scores[keep])], True
+            level = isinstance(self.finder, finders.FaceFinder) and self.finder.tells_angles
+            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep], judged=judged, level=level))
         return slots
 
     def _run(self, queue: Iterable[Slot], options: Options) -> None:
@@ -102,7 +106,7 @@ class Stream:
                 i = crop.index
                 box = slot.boxes[i] if slot.given else upright(look.box, look.angle)
                 score = float(slot.scores[i])
-                if self._verdict is not None and options.least is not None and not slot.given:
+                if self._verdict is not None and slot.judged:
                     score = self._verdict.score(score, look.scores)
                 slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema, look.uncertainty)
             if slot.done:

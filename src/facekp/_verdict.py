@@ -16,6 +16,8 @@ __all__ = ["Verdict", "renewed"]
 
 Array = npt.NDArray[Any]
 
+SURE = 0.5  # of the finder
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -30,8 +32,9 @@ class Verdict:
         points: weight of the points' mean score.
         bias: constant.
         least: candidates to which the finder gives less are not looked at.
-        likely: those to which it gives less are looked at a second time only if their points are believed.
+        likely: those to which it gives less are looked at only in pictures in which it is sure of none.
         min_score: candidates whose probability is less are no faces, unless the call says otherwise.
+        again: those whose probability after the first look is less are not looked at again.
     """
 
     finder: float
@@ -40,9 +43,10 @@ class Verdict:
     least: float
     likely: float
     min_score: float
+    again: float = 0.1
 
     def __post_init__(self) -> None:
-        scores = (self.least, self.likely, self.min_score)
+        scores = (self.least, self.likely, self.min_score, self.again)
         if not all(map(math.isfinite, (self.finder, self.points, self.bias))) or not all(0 <= s <= 1 for s in scores):
             raise ArgumentError(f"face_score: expected finite weights, and scores in [0, 1]; got {self}")
 
@@ -62,6 +66,12 @@ class Verdict:
             return cls(**{key: float(value) for key, value in given.items()})
         except (TypeError, ArgumentError) as error:
             raise ValueError(f"face_score: {error}") from None
+
+    def worth(self, found: Array) -> Array:
+        """Which of a picture's candidates are worth a look, by the finder's scores ``(N,)``."""
+        sure = bool((found >= SURE).any())
+        kept: Array = found >= (self.likely if sure else self.least)
+        return kept
 
     def score(self, found: float, points: Array) -> float:
         """The probability, of the finder's score and the points' scores ``(K,)``."""

@@ -127,6 +127,11 @@ class FaceFinder:
         self.network.to(self.device)
         return self
 
+    @property
+    def tells_angles(self) -> bool:
+        """Whether it tells by how much faces are turned; if not, it takes all for upright."""
+        return getattr(self.network, "turn", None) is not None
+
     def matrix(self, size: tuple[int, int]) -> tuple[Array, tuple[int, int]]:
         """The map from a picture of ``size = (H, W)`` to the network's input, and that input's size.
 
