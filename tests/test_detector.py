@@ -137,6 +137,16 @@ def test_crops_of_all_pictures_share_batches() -> None:
     assert detector.network.batches == [8, 8, 8, 6]
 
 
+def test_a_cpu_works_on_a_large_batch_in_pieces() -> None:
+    detector = make()
+    crops = np.random.default_rng(0).integers(0, 256, (35, *detector.crop_size, 3), np.uint8)
+    points, scores = detector.predict(crops)
+    assert detector.network.batches == [16, 16, 3]
+    assert points.shape == (35, 68, 2)
+    assert scores.shape == (35, 68)
+    assert detector.predict(crops[:0])[0].shape == (0, 68, 2)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
 def test_the_batch_size_changes_nothing(batch_size: int) -> None:
     results = make()([IMAGE] * 4, batch_size=batch_size)

@@ -33,6 +33,8 @@ __all__ = ["Detector", "Refinement", "pick_device"]
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
+PIECE = 16  # crops that a CPU works on at once: more are hardly faster, and their maps need much memory
+
 
 class Detector(Stream):
     """Finds the keypoints of every face in a picture.
@@ -228,7 +230,8 @@ class Detector(Stream):
             images: pictures, or an iterator of them; read as they are needed.
             boxes: None: the finder looks for faces; ``"full"``: each picture is an already cropped
                 face; or for each picture its own boxes ``(N, 4)`` xyxy (brows to chin, jaw to jaw).
-            batch_size: crops that go through the network together; crops of different pictures mix.
+            batch_size: crops that go through the network together, on a CPU 16 at a time; crops of different pictures
+                mix.
             max_faces: keep the first so many faces of a picture.
             min_score: drop faces whose score is below; None takes the model's own, or else the finder's.
             order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
@@ -295,6 +298,10 @@ class Detector(Stream):
         crops, expected = np.asarray(crops), (*self.crop_size, 3)
         if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
             raise ArgumentError(f"crops: expected (N, {expected}) uint8, got {crops.shape} {crops.dtype}")
+        few = len(crops) if self.device.type != "cpu" else PIECE
+        if len(crops) > few:
+            parts = [self.predict(crops[i : i + few]) for i in range(0, len(crops), few)]
+            return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
         points, scores = self._decoded(crops)
         if self.mirror and self.schema.mirror is not None:
             others, theirs = self._decoded(np.ascontiguousarray(crops[:, :, ::-1]))
