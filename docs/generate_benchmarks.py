@@ -108,9 +108,28 @@ def validation() -> str:
     for path in sorted((ROOT / "src" / "facekp" / "weights").glob("*/config.json")):
         config = json.loads(path.read_text("utf-8"))
         numbers = config["metrics"][0] if isinstance(config["metrics"], list) else config["metrics"]
-        said = ", ".join(f"{k} {v}" for k, v in numbers.items() if not isinstance(v, (dict, list)))
+        said = _finder_validation(numbers) if "recall" in numbers else _keypoints_validation(numbers)
         lines.append(f"| `{config['name']}` | {said} |")
     return "\n".join(lines)
+
+
+def _keypoints_validation(m: dict[str, Any]) -> str:
+    return (
+        f"{m['faces']} faces in {m['boxes']} boxes: {m['normalizer'].replace('_', '-')} NME **{m['nme']:.2%}**, over "
+        f"8 %: {m['failure_rate_8']:.1%}, AUC@8 % {m['auc_8']:.3f}, calibration error of the scores "
+        f"{m['calibration_error']:.3f}"
+    )
+
+
+def _finder_validation(m: dict[str, Any]) -> str:
+    return (
+        f"{m['frames']} whole pictures: **{m['recall']:.1%}** of the labelled faces found (IoU 0.5 or more, by a score "
+        f"from the shipped threshold on; {m['recall_any']:.1%} by any), with a mean IoU of {m['iou']:.2f}; average "
+        f"precision over all faces {m['ap']:.3f}; {m['false']:.2f} other finds a picture, real faces that nobody "
+        f"labelled among them, and {m['false_without_faces']:.2f} where the faces are painted over. Turned by 0 to 330 "
+        f"degrees: {m['turned_recall']:.1%} found, the angle wrong by {m['turned_error']:.0f} degrees (median), for "
+        f"{m['turned_wrong']:.0%} of them by more than 15. Calibration error of the scores {m['calibration_error']:.4f}"
+    )
 
 
 def finder() -> str:

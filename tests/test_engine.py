@@ -167,6 +167,21 @@ def test_a_norm_without_running_statistics(name: str) -> None:
     torch.testing.assert_close(Engine(network, name)(inputs), network(inputs))
 
 
+class Pair(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x, x
+
+
+@pytest.mark.parametrize("name", ["auto", "torch"])
+def test_a_network_of_two_outputs_is_refused(name: str) -> None:
+    with pytest.raises(ArgumentError, match="expected one that gives a single tensor, .*; it gives a tuple"):
+        Engine(Pair(), name)(torch.rand(2, 3, 8, 8))
+    shipped = Detector.from_pretrained(finder=None, engine=name, device="cpu")
+    shipped.network, shipped.engine = Pair(), None
+    with pytest.raises(ArgumentError, match="single tensor"):
+        shipped(np.zeros((192, 192, 3), np.uint8), boxes=[[10, 10, 90, 90]])
+
+
 @pytest.mark.parametrize("kind", [Odd, Counts])
 def test_what_cannot_be_recorded(kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = torch.rand(1, 3, 8, 8)

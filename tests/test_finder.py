@@ -278,6 +278,9 @@ def test_wrong_threshold_and_config(small: finder.FaceFinder) -> None:
         finder.FinderConfig(nms_iou=0)
     with pytest.raises(ArgumentError, match="slope"):
         finder.FinderConfig(slope=0)
+    for much in ({"side": 10_000}, {"max_zoom": 65.0}, {"batch_size": 5000}):
+        with pytest.raises(ArgumentError, match="side is at most 8192, max_zoom 64, batch_size 4096"):
+            finder.FinderConfig(**much)
 
 
 def test_calibration_changes_scores_and_nothing_else(small: finder.FaceFinder) -> None:

@@ -21,7 +21,7 @@ from ._refine import Refinement
 from ._slots import Options, check_several, choice
 from ._stream import Stream
 from ._verdict import Verdict, renewed
-from .engine import Engine
+from .engine import NOT_A_TENSOR, Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
 from .finder.views import as_turns
@@ -311,7 +311,10 @@ class Detector(Stream):
 
     def _decoded(self, crops: Array) -> tuple[Array, Array]:
         inputs = self._input(crops)
-        points, scores = self.codec.decode(self.network(inputs) if self.engine is None else self.engine(inputs))
+        output = self.network(inputs) if self.engine is None else self.engine(inputs)
+        if not isinstance(output, Tensor):
+            raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
+        points, scores = self.codec.decode(output)
         return points.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _input(self, crops: Array) -> Tensor:

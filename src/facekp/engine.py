@@ -35,6 +35,8 @@ ENGINES = ("auto", "onnx", "opencv", "torch")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
 
+NOT_A_TENSOR = "network: expected one that gives a single tensor, (N, C, ...); it gives a {}"
+
 Runner = Callable[[Tensor], Tensor]
 
 
@@ -146,6 +148,9 @@ class Engine:
                 else:
                     self._any_size = runner
                 return runner
+        output = self.network(inputs[:1])
+        if not isinstance(output, Tensor):
+            raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
         self._any_size = _Torch(self.network, inputs[:1], self.compile, PRECISIONS[self.precision])
         return self._any_size
 

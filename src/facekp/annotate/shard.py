@@ -50,7 +50,7 @@ class Shard:
             ArgumentError: it is not two numbers, the first from 1 to the second.
         """
         found = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
-        if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        if found is None:
             raise ArgumentError(f"shard {text!r}: expected which of how many, counted from 1, such as 3/16")
         return cls(int(found[1]), int(found[2]))
 

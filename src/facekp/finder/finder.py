@@ -26,6 +26,8 @@ __all__ = ["FaceFinder", "FinderConfig"]
 
 Array = npt.NDArray[Any]
 
+MOST_SIDE, MOST_ZOOM, MOST_PICTURES = 8192, 64, 4096  # what a config that came from anywhere may ask for
+
 
 @dataclass(slots=True)
 class FinderConfig:
@@ -65,6 +67,10 @@ class FinderConfig:
         self.turns = tuple(self.turns)
         if self.side < 32 or not 0 <= self.margin < self.side / 2 or self.max_zoom <= 0 or self.batch_size < 1:
             raise ArgumentError(f"finder: side, margin, max_zoom or batch_size do not make sense: {asdict(self)}")
+        if self.side > MOST_SIDE or self.max_zoom > MOST_ZOOM or self.batch_size > MOST_PICTURES:
+            raise ArgumentError(
+                f"finder: side is at most {MOST_SIDE}, max_zoom {MOST_ZOOM}, batch_size {MOST_PICTURES}: {asdict(self)}"
+            )
         if not 0 < self.nms_iou <= 1 or not 0 <= self.min_score <= 1 or self.std <= 0:
             raise ArgumentError(f"finder: min_score and nms_iou must lie in [0, 1] and std be positive: {asdict(self)}")
         if not self.slope > 0 or not math.isfinite(self.slope + self.bias):
