@@ -13,12 +13,12 @@ HEAD = """\
 
 Whatever is compared runs in turns on the same machine, after warming up; each number is the median of all rounds, and
 the best in brackets. *Stages* are those of `detector("photo.jpg")`: *read* decodes the file, *find* finds faces, *crop*
-cuts them out and makes them the network's input, *decode* makes points and scores of its output, *rest* is what is left
-of the call. *Looks* are the crops that go through the network: a candidate may turn out to be no face, and a face may
-be cut out once more. Where the box is known each face is looked at once. A peer that finds faces is timed on the whole
-frame, one that is given boxes on the frame's face. *Finder at 192*: `finder_side=192`, which sees faces from about a
-tenth of the frame's width, where the finder's own 384 sees half as large ones. *onnx* needs the extra `facekp[onnx]`;
-the base install has the other engines."""
+cuts them out and makes them the network's input, *decode* makes points and scores of its output (most of that is the
+engine's where it can be, and in *network*), *rest* is what is left of the call. *Looks* are the crops that go through
+the network: a candidate may turn out to be no face, and a face may be cut out once more. Where the box is known each
+face is looked at once. A peer that finds faces is timed on the whole frame, one that is given boxes on the frame's
+face. *Finder at 192*: `finder_side=192`, which sees faces from about a tenth of the frame's width, where the finder's
+own 384 sees half as large ones. *onnx* needs the extra `facekp[onnx]`; the base install has the other engines."""
 
 COMMANDS = """\
 ```sh

@@ -140,6 +140,31 @@ def test_norms_are_folded() -> None:
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
 
 
+class Parts(nn.Module):
+    """Parts of channels, sums over some dimensions, and a new one."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        first, last = x.narrow(1, 0, 2), x.narrow(1, -2, 2)
+        return torch.cat([first.sum((-2, -1)).unsqueeze(-1), last.sum(2, keepdim=True).sum(-1)], 2)
+
+
+def test_parts_and_sums(name: str) -> None:
+    run = Engine(Parts(), name)
+    for x in (torch.rand(1, 5, 8, 6), torch.rand(3, 5, 8, 6)):
+        torch.testing.assert_close(run(x), Parts()(x))
+    assert run.name == name
+
+
+@pytest.mark.parametrize("given", [lambda x: x.narrow(0, 0, 1), lambda x: x.sum()])
+def test_parts_and_sums_of_the_batch_are_not_recorded(given: Any) -> None:
+    class Wrong(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return given(x)
+
+    with pytest.raises(CannotRecordError, match=r"narrow|sum"):
+        record(Wrong(), (3, 8, 8))
+
+
 class Odd(nn.Module):
     """Does what has no rule."""
 

@@ -11,7 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-__all__ = ["Writer", "cat", "flatten", "interpolate", "mean", "pad", "permute", "reshape", "transpose"]
+__all__ = [
+    "Writer",
+    "cat",
+    "flatten",
+    "interpolate",
+    "mean",
+    "narrow",
+    "pad",
+    "permute",
+    "reshape",
+    "total",
+    "transpose",
+    "unsqueeze",
+]
 
 
 class Writer(Protocol):
@@ -30,15 +43,35 @@ class Writer(Protocol):
 
 
 def mean(g: Writer, y: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> None:
-    if dim is None:
-        raise TypeError("a mean of everything")
-    axes = sorted(int(d) % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim]))
+    axes = _axes(x, dim)
     if axes == [2, 3] and x.ndim == 4:  # every runtime is quick at this one
         pooled = g.emit(y if keepdim else None, "GlobalAveragePool", [x])
         if not keepdim:
             g.emit(y, "Flatten", [pooled], axis=1)
         return
     g.emit(y, "ReduceMean", [x], axes=axes, keepdims=int(keepdim))
+
+
+def total(g: Writer, y: Tensor, x: Tensor, dim: Any = None, keepdim: bool = False) -> None:
+    g.emit(y, "ReduceSum", [x, g.whole(_axes(x, dim))], keepdims=int(keepdim))
+
+
+def _axes(x: Tensor, dim: Any) -> list[int]:
+    if dim is None:
+        raise TypeError("everything at once")
+    return sorted(int(d) % x.ndim for d in (dim if isinstance(dim, list | tuple) else [dim]))
+
+
+def narrow(g: Writer, y: Tensor, x: Tensor, dim: int, start: int, length: int) -> None:
+    axis = int(dim) % x.ndim
+    if axis == 0:
+        raise TypeError("a part of the batch")
+    first = int(start) % x.shape[axis]
+    g.emit(y, "Slice", [x, g.whole([first]), g.whole([first + int(length)]), g.whole([axis])])
+
+
+def unsqueeze(g: Writer, y: Tensor, x: Tensor, dim: int) -> None:
+    g.emit(y, "Unsqueeze", [x, g.whole([int(dim) % y.ndim])])
 
 
 def cat(g: Writer, y: Tensor, tensors: Sequence[Tensor], dim: int = 0) -> None:

@@ -47,8 +47,8 @@ class Detector(Stream):
         schema: what its points are.
         device: where it runs.
         config: the model's ``config.json``.
-        engine: what runs the network, a :class:`facekp.engine.Engine`; None: the network itself, whose weights may
-            then change from call to call.
+        engine: what runs the network, and where it can what reads its output, a :class:`facekp.engine.Engine`; None:
+            the network itself, whose weights may then change from call to call.
         mirror: whether each crop is looked at in its mirror image, too.
     """
 
@@ -86,7 +86,8 @@ class Detector(Stream):
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.engine: Engine | None = None
         if engine is not None:
-            self.engine = Engine(self.network, engine, device=self.device, compile=compile, precision=precision)
+            whole = _Reading(self.network, self.codec) if self.codec.portable else self.network
+            self.engine = Engine(whole, engine, device=self.device, compile=compile, precision=precision)
         self.finder = face_finder.to(self.device) if face_finder is not None else None
         self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec, self._verdict)
 
@@ -314,7 +315,10 @@ class Detector(Stream):
         output = self.network(inputs) if self.engine is None else self.engine(inputs)
         if not isinstance(output, Tensor):
             raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
-        points, scores = self.codec.decode(output)
+        if self.engine is None or not self.codec.portable:
+            points, scores = self.codec.decode(output)
+        else:
+            points, scores = output[..., :2], self.codec.score(output[..., 2])
         return points.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _input(self, crops: Array) -> Tensor:
@@ -325,6 +329,17 @@ class Detector(Stream):
 
     def __repr__(self) -> str:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
+
+
+class _Reading(nn.Module):
+    """A network and what reads its output, for an engine to run both."""
+
+    def __init__(self, network: nn.Module, codec: decoders.Codec) -> None:
+        super().__init__()
+        self.network, self.codec = network, codec
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.codec.read(self.network(inputs))
 
 
 def _schema(value: Any) -> KeypointSchema:

@@ -19,8 +19,9 @@ __all__ = ["STAGES", "WatchedDetector"]
 
 Array = npt.NDArray[Any]
 
-#: ``crop``: faces are cut out and made the network's input; ``decode``: points and scores, on the CPU; ``rest``: what
-#: is left of the call: cutting faces out once more, and the making of results.
+#: ``crop``: faces are cut out and made the network's input; ``network``: with the reading of its maps where the engine
+#: does that; ``decode``: points and scores, on the CPU; ``rest``: what is left of the call: cutting faces out once
+#: more, and the making of results.
 STAGES = ("read", "find", "crop", "network", "decode", "rest", "call")
 
 

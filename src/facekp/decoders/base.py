@@ -42,6 +42,11 @@ class Codec(ABC):
     #: Whether scores tell one output from another; where not, a point always has the same.
     rates: bool = True
 
+    @property
+    def portable(self) -> bool:
+        """Whether :meth:`read` is made of operations that ONNX Runtime and OpenCV have, so that an engine runs it."""
+        return False
+
     def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
         self.input_size = self.size(input_size, "input_size")
         self.calibration = calibration or {"slope": -4.0, "bias": [-14.0]}
@@ -57,6 +62,10 @@ class Codec(ABC):
     @abstractmethod
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """The network's output → points ``(N, K, 2)`` in input pixels, scores ``(N, K)`` in [0, 1]."""
+
+    def read(self, output: Tensor) -> Tensor:
+        """The network's output → ``(N, K, 3)``: x and y in input pixels, and :meth:`log_spread`."""
+        return torch.cat([self.decode(output)[0], self.log_spread(output).unsqueeze(-1)], -1)
 
     @abstractmethod
     def ideal_output(self, target: dict[str, Tensor]) -> Tensor:

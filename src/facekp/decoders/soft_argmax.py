@@ -115,9 +115,17 @@ class SoftArgmax(GridCodec):
         maps, _ = heatmap.gaussian(centre, self.heatmap_size, self.sigma, normalize="sum")
         return {"heatmap": maps, "points": points, "mask": known}
 
+    @property
+    def portable(self) -> bool:
+        return self.rated
+
     def decode(self, output: Tensor) -> tuple[Tensor, Tensor]:
         mean, spread = self._read(output)
         return self.to_input(mean), self.score(spread)
+
+    def read(self, output: Tensor) -> Tensor:
+        mean, spread = self._read(output)
+        return torch.cat([self.to_input(mean), spread.unsqueeze(-1)], -1)
 
     def log_spread(self, output: Tensor) -> Tensor:
         return self._read(output)[1]
@@ -127,8 +135,8 @@ class SoftArgmax(GridCodec):
         output = self._check(output, 2 if self.rated else 1)
         if not self.rated:
             return output, None
-        logits, ratings = output.chunk(2, 1)
-        return logits, ratings
+        points = output.shape[1] // 2
+        return output.narrow(1, 0, points), output.narrow(1, points, points)
 
     def _read(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """Places in heatmap pixels, and the log of the spread as a share of the maps' longer side."""
