@@ -118,7 +118,7 @@ def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | Non
     about = geometry.rotation_matrix(-angle, (0.0, 0.0))
     box = geometry.extent(geometry.apply(about, points))
     half = (box[2:] - box[:2]) / 2
-    if not np.isfinite(box).all() or half.min() <= 0:
+    if not np.isfinite(box).all() or np.min(half) <= 0:
         return None
     centre = geometry.apply(geometry.invert(about), (box[:2] + half)[None])[0]
     return np.concatenate([centre - half, centre + half]), angle

@@ -229,7 +229,7 @@ def best_face(faces: Sequence[Face], box: Array) -> Face | None:
     if not faces:
         return None
     overlap = geometry.iou(np.stack([f.box for f in faces]), box[None])[:, 0]
-    return faces[int(overlap.argmax())] if overlap.max() > 0 else None
+    return faces[int(np.argmax(overlap))] if overlap.max() > 0 else None
 
 
 def _predicted(sample: Sample, points: Array, schema: KeypointSchema) -> Sample:

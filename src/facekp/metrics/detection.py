@@ -50,7 +50,7 @@ def match(boxes: Array, scores: Array, truth: Array, ignore: Array, iou: float =
     kept: list[tuple[float, bool]] = []
     for i in np.argsort(-scores, kind="stable"):
         free: Array = np.where(found > 0, -1.0, overlap[i])
-        best = int(free.argmax()) if len(truth) else -1
+        best = int(np.argmax(free)) if len(truth) else -1
         if best >= 0 and free[best] >= iou:
             found[best], quality[best] = scores[i], free[best]
             kept.append((float(scores[i]), True))

@@ -96,7 +96,7 @@ def in_boxes(points: Array, boxes: Array) -> Array:
         raise ArgumentError(f"in_boxes: expected points (N, K, 2) and boxes (N, 4), got {points.shape}, {boxes.shape}")
     side = (boxes[:, 2:] - boxes[:, :2]).max(-1)
     if (side <= 0).any():
-        raise ArgumentError(f"boxes: face {int((side <= 0).argmax())} has a box without a size")
+        raise ArgumentError(f"boxes: face {int(np.argmax(side <= 0))} has a box without a size")
     centre = (boxes[:, 2:] + boxes[:, :2]) / 2
     inside: Array = (points - centre[:, None]) / side[:, None, None]
     return inside
