@@ -7,25 +7,24 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, overload
 
-import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from . import decoders, hub
 from . import finder as finders
 from . import schema as schemas
 from ._loading import check_crop, check_pixels, load_finder, network_of, pick_device
 from ._looks import Looker
+from ._predictor import Predictor, Reading
 from ._refine import Refinement
 from ._slots import Options, check_several, choice
 from ._stream import Stream
 from ._verdict import Verdict, renewed
-from .engine import NOT_A_TENSOR, Engine
+from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
 from .finder.views import as_turns
-from .preprocessing import equalised, network_input
 from .schema import KeypointSchema
 
 __all__ = ["Detector", "Refinement", "pick_device"]
@@ -33,10 +32,8 @@ __all__ = ["Detector", "Refinement", "pick_device"]
 log = logging.getLogger(__name__)
 Array = npt.NDArray[Any]
 
-PIECE = 16  # crops that a CPU works on at once: more are hardly faster, and their maps need much memory
 
-
-class Detector(Stream):
+class Detector(Predictor, Stream):
     """Finds the keypoints of every face in a picture.
 
     Make one with :meth:`from_pretrained`, and call it with anything that
@@ -86,7 +83,7 @@ class Detector(Stream):
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.engine: Engine | None = None
         if engine is not None:
-            whole = _Reading(self.network, self.codec) if self.codec.portable else self.network
+            whole = Reading(self.network, self.codec) if self.codec.portable else self.network
             self.engine = Engine(whole, engine, device=self.device, compile=compile, precision=precision)
         self.finder = face_finder.to(self.device) if face_finder is not None else None
         self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec, self._verdict)
@@ -286,60 +283,8 @@ class Detector(Stream):
             return renewed(face.score, face.scores, scores)
         return self._verdict.renewed(face.score, face.scores, scores)
 
-    @torch.inference_mode()
-    def predict(self, crops: Array) -> tuple[Array, Array]:
-        """The network and its codec alone, on the crops and, with ``mirror``, on their mirror images.
-
-        Args:
-            crops: ``(N, H, W, 3)`` RGB uint8 of the model's crop size.
-
-        Returns:
-            points ``(N, K, 2)`` in crop pixels and scores ``(N, K)``, float32.
-        """
-        crops, expected = np.asarray(crops), (*self.crop_size, 3)
-        if crops.ndim != 4 or crops.shape[1:] != expected or crops.dtype != np.uint8:
-            raise ArgumentError(f"crops: expected (N, {expected}) uint8, got {crops.shape} {crops.dtype}")
-        few = len(crops) if self.device.type != "cpu" else PIECE
-        if len(crops) > few:
-            parts = [self.predict(crops[i : i + few]) for i in range(0, len(crops), few)]
-            return np.concatenate([p for p, _ in parts]), np.concatenate([s for _, s in parts])
-        points, scores = self._decoded(crops)
-        if self.mirror and self.schema.mirror is not None:
-            others, theirs = self._decoded(np.ascontiguousarray(crops[:, :, ::-1]))
-            points = (points + self.schema.mirrored(others, self.crop_size[1])) / 2
-            scores = (scores + theirs[:, list(self.schema.mirror)]) / 2
-        return points, scores
-
-    def _decoded(self, crops: Array) -> tuple[Array, Array]:
-        inputs = self._input(crops)
-        output = self.network(inputs) if self.engine is None else self.engine(inputs)
-        if not isinstance(output, Tensor):
-            raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
-        if self.engine is None or not self.codec.portable:
-            points, scores = self.codec.decode(output)
-        else:
-            points, scores = output[..., :2], self.codec.score(output[..., 2])
-        return points.float().cpu().numpy(), scores.float().cpu().numpy()
-
-    def _input(self, crops: Array) -> Tensor:
-        if self.clahe:
-            crops = np.stack([equalised(crop, self.clahe, grey=self.grey) for crop in crops])
-        batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
-        return network_input(batch, self.mean, self.std, grey=self.grey)
-
     def __repr__(self) -> str:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
-
-
-class _Reading(nn.Module):
-    """A network and what reads its output, for an engine to run both."""
-
-    def __init__(self, network: nn.Module, codec: decoders.Codec) -> None:
-        super().__init__()
-        self.network, self.codec = network, codec
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return self.codec.read(self.network(inputs))
 
 
 def _schema(value: Any) -> KeypointSchema:
