@@ -80,16 +80,16 @@ class Candidates(finder.FaceFinder):
         return [Detections(boxes, np.array([0.9, 0.8, 0.3], np.float32)) for _ in images]
 
 
-def detector(**changes: Any) -> Detector:
+def detector(believed: tuple[float, float, float] = (0.2, 0.9, 0.9), **changes: Any) -> Detector:
     shipped = Detector.from_pretrained(finder=None, device="cpu", engine="torch")
     config = {**shipped.config, "face_score": VERDICT, **changes}
     model = Detector(shipped.network, config, face_finder=Candidates(), device="cpu")
-    believed = {10: 0.2, 50: 0.9, 60: 0.9}  # by the left edge of a candidate, or its upper where that is 60
+    score = dict(zip((10, 50, 60), believed, strict=True))  # by a candidate's left edge, or its upper where that is 60
 
     def predict(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         side = model.crop_size[0]
         points = np.broadcast_to((model.schema.mean_shape * 0.77 + 0.5) * side - 0.5, (len(crops), 68, 2))
-        seen = [believed[int(c[side // 2, side // 2, 0])] for c in crops]
+        seen = [score[int(c[side // 2, side // 2, 0])] for c in crops]
         return points.astype(np.float32), np.repeat(np.array(seen, np.float32)[:, None], 68, axis=1)
 
     model.predict = predict  # type: ignore[method-assign]
@@ -120,8 +120,8 @@ def picture() -> np.ndarray:
     ("found", "kept"),
     [
         ([0.9, 0.3, 0.2, 0.15], [True, True, True, False]),  # sure of one: the rest must be likely
-        ([0.5, 0.1], [True, False]),
-        ([0.49, 0.15, 0.1, 0.05], [True, True, True, False]),  # sure of none
+        ([0.95, 0.1], [True, False]),
+        ([0.89, 0.15, 0.1, 0.05], [True, True, True, False]),  # sure of none
         ([], []),
     ],
 )
@@ -137,11 +137,20 @@ def test_what_is_no_face_at_the_first_look_gets_no_second() -> None:
         assert looks(model, refine=Refinement(min_iou=1.0, min_score=0.0)) == expected
 
 
-@pytest.mark.parametrize(("tells", "expected"), [(True, 3), (False, 6)])
-def test_quarter_turns_only_where_nobody_told_the_angle(tells: bool, expected: int) -> None:
-    model = detector(face_score={**VERDICT, "again": 1.0})
+@pytest.mark.parametrize(
+    ("tells", "believed", "expected"),
+    [
+        (True, (0.2, 0.9, 0.2), 3 + 3),  # the best one's three turns
+        (False, (0.2, 0.9, 0.2), 3 + 6),  # those of each that is not believed
+        (True, (0.9, 0.2, 0.2), 3),  # the best is believed
+        (True, (0.4, 0.2, 0.2), 3),  # hardly believed, but a face: sigmoid(1 + 1.1 - 0.8) = 0.79
+    ],
+)
+def test_quarter_turns(tells: bool, believed: tuple[float, float, float], expected: int) -> None:
+    model = detector(believed, face_score={**VERDICT, "again": 1.0})
     model.finder.tells_angles = tells  # type: ignore[union-attr]
     assert looks(model) == expected
+    assert looks(model, refine=Refinement(min_score=0.0)) == 3
 
 
 def test_points_have_the_last_word() -> None:

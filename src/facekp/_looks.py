@@ -53,7 +53,8 @@ class Looker:
         """What a face's points are by its last look; None where it must be looked at again: its crops then wait."""
         if rule is None or slot.image is None or crop.kind == LAST:
             return look
-        if crop.kind == FIRST and self.codec.rates and look.score < rule.min_score and not slot.level:
+        found = float(slot.scores[crop.index])
+        if crop.kind == FIRST and self.codec.rates and look.score < rule.min_score and self._may_lie(slot, found, look):
             slot.looks[crop.index] = [look]
             for quarter in _QUARTERS:
                 slot.crops.append(self.crop(slot.image, crop.index, look.box, look.angle + quarter, kind=TURNED))
@@ -65,7 +66,7 @@ class Looker:
                 return None
             best = max(looks, key=lambda one: one.score)
             look = best if best.score > looks[0].score + _CLEARLY else looks[0]
-        if slot.judged and self._is_none(float(slot.scores[crop.index]), look):
+        if slot.judged and self.verdict is not None and self.verdict.score(found, look.scores) < self.verdict.again:
             return look
         seen = levelled(look.keypoints, self.schema)
         if seen is None or not rule.off(look.box, look.angle, *seen):
@@ -73,6 +74,12 @@ class Looker:
         slot.crops.append(self.crop(slot.image, crop.index, *seen, kind=LAST))
         return None
 
-    def _is_none(self, found: float, look: Look) -> bool:
-        """Whether a candidate is most probably no face, by what was seen so far."""
-        return self.verdict is not None and self.verdict.score(found, look.scores) < self.verdict.again
+    def _may_lie(self, slot: Slot, found: float, look: Look) -> bool:
+        """Whether a face that is hardly believed may be turned by another angle than was said.
+
+        A finder that tells angles is seldom wrong: only its best candidate is doubted, and only where it is no face.
+        """
+        if not slot.level:
+            return True
+        best = found >= float(slot.scores.max())
+        return best and (self.verdict is None or self.verdict.score(found, look.scores) < self.verdict.min_score)

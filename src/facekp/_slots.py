@@ -97,7 +97,7 @@ class Slot:
         angles: ``(N,)`` by how many degrees the rectangles are turned clockwise.
         given: the boxes are the caller's.
         judged: the points have a say in which of them are faces.
-        level: the angles are known: quarter turns of a crop would show nothing new.
+        level: somebody has told the angles.
         image: the picture, as long as a face of it may be cut out again.
         crops: those that wait for the network.
         looks: at faces that are looked at turned by quarters, until all of them are there.

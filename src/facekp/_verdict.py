@@ -16,7 +16,7 @@ __all__ = ["Verdict", "renewed"]
 
 Array = npt.NDArray[Any]
 
-SURE = 0.5  # of the finder
+SURE = 0.9  # of the finder
 
 
 @dataclass(frozen=True, slots=True)
