@@ -3,9 +3,9 @@
 Milliseconds of CPU for one picture, one thread of an x86-64 with AVX-512 (``python benchmarks/engines.py``)::
 
                                  onnx   torch   opencv   plain network
-    finder, 288x384               2.6     9.2      8.4            12.2
-    resnet18-ibug, 192x192       47.8    66.4     95.9            84.1
-    mobile-ibug, 128x128          4.3     6.7      6.4            10.1
+    finder, 288x384               2.7     7.6      7.2             8.6
+    resnet18-ibug, 192x192       35.7    51.0     76.9            64.5
+    mobile-ibug, 128x128          2.8     5.9      6.0             6.2
 
 So ``"auto"`` is ONNX Runtime where it is installed, and else PyTorch, but for networks of depthwise convolutions, at
 which OpenCV is as quick or quicker.  On a GPU it is PyTorch.
