@@ -112,6 +112,16 @@ def test_every_picture_is_decoded_by_itself(case: str) -> None:
 
 
 @everyone
+def test_reading_gives_the_points_and_the_spread_at_once(case: str) -> None:
+    codec = create(case)
+    shape = ideal(codec, interior(codec, 9)).shape
+    output = 3 * torch.randn(5, *shape[1:], generator=torch.Generator().manual_seed(0))
+    read = codec.read(output)
+    torch.testing.assert_close(read[..., :2], codec.decode(output)[0], rtol=0, atol=0)
+    torch.testing.assert_close(read[..., 2], codec.log_spread(output), rtol=0, atol=0)
+
+
+@everyone
 def test_scores_are_probabilities_of_the_spread(case: str) -> None:
     codec = create(case)
     shape = ideal(codec, interior(codec, 9)).shape

@@ -66,10 +66,10 @@ class Looker:
                 return None
             best = max(looks, key=lambda one: one.score)
             look = best if best.score > looks[0].score + _CLEARLY else looks[0]
-        if slot.judged and self.verdict is not None and self.verdict.score(found, look.scores) < self.verdict.again:
-            return look
         seen = levelled(look.keypoints, self.schema)
         if seen is None or not rule.off(look.box, look.angle, *seen):
+            return look
+        if slot.judged and self.verdict is not None and self.verdict.score(found, look.scores) < self.verdict.again:
             return look
         slot.crops.append(self.crop(slot.image, crop.index, *seen, kind=LAST))
         return None
@@ -79,7 +79,7 @@ class Looker:
 
         A finder that tells angles is seldom wrong: only its best candidate is doubted, and only where it is no face.
         """
-        if not slot.level:
+        if not slot.told:
             return True
         best = found >= float(slot.scores.max())
         return best and (self.verdict is None or self.verdict.score(found, look.scores) < self.verdict.min_score)

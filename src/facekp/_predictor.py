@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .decoders import Codec
-from .engine import NOT_A_TENSOR, Engine
+from .engine import Engine, single
 from .errors import ArgumentError
 from .preprocessing import equalised, network_input
 from .schema import KeypointSchema
@@ -30,7 +30,7 @@ class Reading(nn.Module):
         self.network, self.codec = network, codec
 
     def forward(self, inputs: Tensor) -> Tensor:
-        return self.codec.read(self.network(inputs))
+        return self.codec.read(single(self.network(inputs)))
 
 
 class Predictor:
@@ -77,13 +77,13 @@ class Predictor:
 
     def _decoded(self, crops: Array) -> tuple[Array, Array]:
         inputs = self._input(crops)
-        output = self.network(inputs) if self.engine is None else self.engine(inputs)
-        if not isinstance(output, Tensor):
-            raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
-        if self.engine is None or not self.codec.portable:
-            points, scores = self.codec.decode(output)
+        if self.engine is None:
+            points, scores = self.codec.decode(single(self.network(inputs)))
+        elif self.codec.portable:
+            read = self.engine(inputs)
+            points, scores = read[..., :2], self.codec.score(read[..., 2])
         else:
-            points, scores = output[..., :2], self.codec.score(output[..., 2])
+            points, scores = self.codec.decode(self.engine(inputs))
         return points.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _input(self, crops: Array) -> Tensor:

@@ -97,7 +97,7 @@ class Slot:
         angles: ``(N,)`` by how many degrees the rectangles are turned clockwise.
         given: the boxes are the caller's.
         judged: the points have a say in which of them are faces.
-        level: somebody has told the angles.
+        told: the finder tells angles.
         image: the picture, as long as a face of it may be cut out again.
         crops: those that wait for the network.
         looks: at faces that are looked at turned by quarters, until all of them are there.
@@ -110,7 +110,7 @@ class Slot:
     angles: Array
     given: bool = False
     judged: bool = False
-    level: bool = False
+    told: bool = False
     image: Array | None = None
     crops: deque[Crop] = field(default_factory=deque)
     looks: dict[int, list[Look]] = field(default_factory=dict)

@@ -86,8 +86,8 @@ class Stream:
                 keep, judged = keep[: options.max_faces], False
             else:  # which are faces is not known yet
                 keep, judged = keep[self._verdict.worth(found.scores[keep])], True
-            level = isinstance(self.finder, finders.FaceFinder) and self.finder.tells_angles
-            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep], judged=judged, level=level))
+            told = isinstance(self.finder, finders.FaceFinder) and self.finder.tells_angles
+            slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep], judged=judged, told=told))
         return slots
 
     def _run(self, queue: Iterable[Slot], options: Options) -> None:

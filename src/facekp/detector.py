@@ -235,9 +235,8 @@ class Detector(Predictor, Stream):
             order: ``"score"`` (best first), ``"size"`` (largest first) or ``"left"`` (left to right);
                 given boxes keep their order.
             refine: cut a face out and look at it once more where its points show that the box was off or the face
-                tilted, and turned by quarters where they are not believed and nobody told how the face is turned:
-                True, False, or a :class:`Refinement` that says when.  Never done with ``boxes="full"``, nor by a model
-                whose points do not span the face.
+                tilted, and turned by quarters where they are not believed: True, False, or a :class:`Refinement` that
+                says when.  Never done with ``boxes="full"``, nor by a model whose points do not span the face.
             finder_side: the long side to which the finder scales pictures; larger finds smaller faces.
             tile: for crowds: the finder also looks at full resolution at overlapping squares of so many pixels.
             turns: the finder also looks at copies turned by so many degrees.  The last three are

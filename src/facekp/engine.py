@@ -35,8 +35,6 @@ ENGINES = ("auto", "onnx", "opencv", "torch")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
 
-NOT_A_TENSOR = "network: expected one that gives a single tensor, (N, C, ...); it gives a {}"
-
 Runner = Callable[[Tensor], Tensor]
 
 
@@ -148,9 +146,7 @@ class Engine:
                 else:
                     self._any_size = runner
                 return runner
-        output = self.network(inputs[:1])
-        if not isinstance(output, Tensor):
-            raise ArgumentError(NOT_A_TENSOR.format(type(output).__name__))
+        single(self.network(inputs[:1]))
         self._any_size = _Torch(self.network, inputs[:1], self.compile, PRECISIONS[self.precision])
         return self._any_size
 
@@ -177,6 +173,19 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"Engine({self.name!r}, device {self.device})"
+
+
+def single(output: Any) -> Tensor:
+    """A network's output, if it is one tensor.
+
+    Raises:
+        ArgumentError: it is anything else.
+    """
+    if not isinstance(output, Tensor):
+        raise ArgumentError(
+            f"network: expected one that gives a single tensor, (N, C, ...); it gives a {type(output).__name__}"
+        )
+    return output
 
 
 def runs_on(engine: str | None, device: torch.device) -> bool:
