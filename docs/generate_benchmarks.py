@@ -227,11 +227,13 @@ def speed() -> str:
 
 
 def video() -> str:
-    """What ``benchmarks/video.py`` wrote, of each model."""
+    """What ``benchmarks/video.py`` wrote, of each model, and ``benchmarks/carried.py``."""
     import video_section  # late, as speed_section
 
     paths = sorted((ROOT / "benchmarks" / "results").glob("video-*.json"))
-    return video_section.section([json.loads(path.read_text("utf-8")) for path in paths]) if paths else ""
+    flow = ROOT / "benchmarks" / "results" / "carried.json"
+    carried = json.loads(flow.read_text("utf-8")) if flow.exists() else None
+    return video_section.section([json.loads(path.read_text("utf-8")) for path in paths], carried) if paths else ""
 
 
 def packed() -> str:

@@ -16,13 +16,42 @@ shears, as in a talk; *lively*: up to 2.4. *Found anew*: `detector(frame)` for e
 corners. *Jitter* is the mean second difference of the points' errors ([`facekp.metrics.jitter`](reference/metrics.md));
 *tremor* the standard deviation of the points in the photograph, which also counts what lags; *lag* the delay of the
 truth at which that is least, in frames of 1/30 s; *error* is against the labelled points. *Looks* are the crops that go
-through the network for a frame, candidates that turn out to be no faces among them: it is they that tracking saves.
-Where the finder proposes the face alone, only the finder's own time is saved, little beside `resnet18-ibug`."""
+through the network for a frame, candidates that turn out to be no faces among them: tracking saves them and the
+finder's, as optical flow carries the points on in [every other frame](learn/video.md#between-the-looks)."""
+
+CARRIED = """\
+### What optical flow does to the points of a real film
+
+Of a real film nobody knows the truth. So each frame's points are compared with those that the network sees in it, in
+% of the distance of the outer eye corners. *Carried*: those of the frame before, by optical flow; *kept*: those of the
+frame before as they are, which is how much the face moves; *mean of its neighbours*: of the network's points before and
+after, which is how far the network is from itself. The film is *carphone*, a standard of video coding: a man who talks,
+sings and sways in a car (120 frames of 176 x 144; eyes 30 pixels apart)."""
 
 
-def section(records: Sequence[dict[str, Any]]) -> str:
-    """Of the records, one of each model."""
-    return "\n\n".join([HEAD, *(_model(r) for r in records)])
+def section(records: Sequence[dict[str, Any]], carried: dict[str, Any] | None) -> str:
+    """Of the records, one of each model; and that of ``benchmarks/carried.py``."""
+    parts = [HEAD, *(_model(r) for r in records)]
+    return "\n\n".join(parts if carried is None else [*parts, _carried(carried)])
+
+
+def _carried(r: dict[str, Any]) -> str:
+    names = list(r["films"][0]["rows"])
+    lines = [CARRIED, "", "| model | | mean | 95 % of frames under |", "|---|---|---|---|"]
+    for film in r["films"]:
+        rows = film["rows"]
+        lines += [f"| `{film['model']}` | {n} | {rows[n]['mean']:.2%} | {rows[n]['p95']:.2%} |" for n in names]
+    spent = ", ".join(f"{film['ms']:.1f} ms beside `{film['model']}`" for film in r["films"])
+    lost = sum(film["not_carried"] for film in r["films"])
+    machine = r["machine"]
+    lines += [
+        "",
+        f"The flow gave up in {lost} frames. It took {spent} ({machine['date']}, {machine['cpu']}, one thread, the "
+        "other core busy).",
+        "",
+        f"```sh\n{r['command']}\n```",
+    ]
+    return "\n".join(lines)
 
 
 def _model(r: dict[str, Any]) -> str:

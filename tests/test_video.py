@@ -17,6 +17,7 @@ import facekp
 from facekp import Face, geometry, metrics, schema, video
 from facekp.errors import ArgumentError, ImageError
 from facekp.video import OneEuro, Smoother, Smoothing, Tracker, match
+from facekp.video.flow import carry
 
 ROOT = Path(__file__).parents[1]
 IBUG = schema.get("ibug68")
@@ -173,6 +174,69 @@ def test_scenes() -> None:
     grey = np.full_like(a, 90)
     seen = [match.thumbnail(image) for image in (a, b, a // 2 + 60, np.roll(a, 10, 1), grey)]
     assert [match.scene_changed(seen[0], other) for other in seen] == [False, True, False, False, False]
+
+
+# ---------------------------------------------------------------- points carried on by optical flow
+
+
+PHOTOGRAPH = ROOT / "examples" / "astronaut.jpg"
+STILL = np.zeros(2)
+
+
+@pytest.fixture(scope="module")
+def photograph() -> tuple[np.ndarray, np.ndarray]:
+    """A picture and points on its face."""
+    return facekp.image.read(PHOTOGRAPH), face_points(80, 225, 115)
+
+
+def test_points_go_with_the_picture_by_hand(photograph: tuple[np.ndarray, np.ndarray]) -> None:
+    image, points = photograph
+    moved = carry(image, np.roll(image, (2, -3), (0, 1)), points, STILL)
+    np.testing.assert_allclose(moved - points, np.broadcast_to([-3, 2], (68, 2)), atol=0.4)
+    assert moved.dtype == np.float32
+
+
+@PROPERTY
+@given(st.floats(-8, 8), st.floats(0.93, 1.07), st.floats(-6, 6), st.floats(-6, 6), st.floats(-20, 20))
+def test_points_go_where_a_similarity_takes_the_picture(
+    photograph: tuple[np.ndarray, np.ndarray], angle: float, zoom: float, x: float, y: float, foreseen: float
+) -> None:
+    image, points = photograph
+    turn = geometry.rotation_matrix(angle, (225.0, 115.0), zoom)
+    turn[:, 2] += (x + foreseen, y)
+    now = geometry.warp(image, turn, image.shape[:2])
+    moved = carry(image, now, points, np.array([foreseen, 0.0]))
+    assert moved is not None
+    off = np.linalg.norm(moved - geometry.apply(turn, points), axis=-1)
+    assert np.median(off) < 0.6
+    assert off.max() < 3
+
+
+def test_points_that_are_hidden_go_along_with_the_rest(photograph: tuple[np.ndarray, np.ndarray]) -> None:
+    image, points = photograph
+    now = np.roll(image, 4, 1)
+    eye = points[list(IBUG.groups["left_eye"])].astype(int)
+    low, high = eye.min(0) - 4, eye.max(0) + 4
+    now[low[1] : high[1], low[0] + 4 : high[0] + 4] = 128
+    moved = carry(image, now, points, STILL)
+    np.testing.assert_allclose(moved - points, np.broadcast_to([4, 0], (68, 2)), atol=1)
+
+
+def test_where_flow_cannot_tell_there_are_no_points(photograph: tuple[np.ndarray, np.ndarray]) -> None:
+    image, points = photograph
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, image.shape, np.uint8)
+    covered = image.copy()
+    covered[100:, :, :] = noise[100:]
+    for before, now, known in (
+        (image, noise, points),
+        (image, covered, points),
+        (image, image, points + 600),  # beyond the picture
+        (image, image, points - np.float32([points[:, 0].mean(), 0])),  # half of them are
+        (image, image, np.full((68, 2), 50, np.float32)),
+        (image, image, np.full((68, 2), np.nan, np.float32)),
+    ):
+        assert carry(before, now, known, STILL) is None
 
 
 # ---------------------------------------------------------------- the tracker, in scenes of discs
@@ -401,6 +465,8 @@ def test_wrong_calls(detector: Discs) -> None:
     for options, says in (
         ({"every": -1}, "every"),
         ({"every": "x"}, "every"),
+        ({"carry": -0.1}, "carry"),
+        ({"carry": math.inf}, "carry"),
         ({"memory": math.nan}, "memory"),
         ({"smooth": 3}, "smooth"),
     ):
@@ -453,3 +519,20 @@ def test_a_real_face(moving: Callable[[float, float], tuple[np.ndarray, np.ndarr
         np.testing.assert_allclose(eyes, [[203, 101], [246.5, 103.5]], atol=5)
         assert one.id == 1
         assert one.face.score > 0.5
+
+
+@pytest.mark.parametrize(("rate", "longest", "carried"), [(30, 0.045, 5), (60, 0.045, 6), (20, 0.045, 0), (30, 0.0, 0)])
+def test_how_often_the_network_looks(
+    moving: Callable[[float, float], tuple[np.ndarray, np.ndarray]], rate: int, longest: float, carried: int
+) -> None:
+    track = Tracker(
+        facekp.Detector.from_pretrained("mobile-ibug", device="cpu"), carry=longest, every=10.0, smooth=False
+    )
+    seen, turns = [], []
+    for i in range(10):
+        image, turn = moving(i / rate, 0.5)
+        seen += track(image, i / rate)
+        turns.append(turn)
+    assert sum(one.carried for one in seen) == carried
+    there = np.stack([geometry.apply(geometry.invert(t), o.face.keypoints) for t, o in zip(turns, seen, strict=True)])
+    assert np.abs(there - np.median(there, 0)).mean() < 1  # in the photograph the points rest

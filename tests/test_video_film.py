@@ -363,7 +363,7 @@ def run(
 
 def test_a_film_in_a_film_and_lines_out(run: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     source, out, lines = film(tmp_path / "a.mp4"), tmp_path / "new" / "b.mp4", tmp_path / "b.jsonl"
-    code, said, complained = run(source, out, "--json", lines, "--no-smooth", "--every", 0.2)
+    code, said, complained = run(source, out, "--json", lines, "--no-smooth", "--every", 0.2, "--carry", 0)
     assert (code, said) == (0, "")
     assert complained == f"facekp: {out}: has no sound, as there is no program ffmpeg to copy it\n"
     assert len(list(video.frames(out))) == 12
@@ -374,7 +374,7 @@ def test_a_film_in_a_film_and_lines_out(run: Callable[..., tuple[int, str, str]]
     assert any(row["faces"] for row in rows)
     for row in rows:
         for data in row["faces"]:
-            assert list(data)[:2] == ["id", "found"]
+            assert list(data)[:3] == ["id", "found", "carried"]
             assert Face.from_dict(data, row["schema"]).keypoints.shape == (68, 2)
 
 
@@ -405,6 +405,7 @@ def test_lines_for_people_and_on_standard_output(run: Callable[..., tuple[int, s
         (["--camera", "-1", "b.mp4"], "--camera"),
         (["--camera", "0"], "no window"),
         (["a.mp4", "b.mp4", "--every", "-1"], "--every"),
+        (["a.mp4", "b.mp4", "--carry", "-1"], "--carry"),
         (["a.mp4", "b.mp4", "--seconds", "0"], "--seconds"),
         (["a.mp4", "b.mp4", "--seconds", "inf"], "--seconds"),
         (["--camera", "99999999999", "b.mp4"], "expected a number from 0"),

@@ -198,6 +198,9 @@ def compose(*matrices: Array) -> Array:
     return result
 
 
+_FLAT = "matrix: it maps the picture onto a line and has no inverse"
+
+
 def invert(matrix: Array) -> Array:
     """The inverse of 2x3 matrices ``(..., 2, 3)``.
 
@@ -205,10 +208,17 @@ def invert(matrix: Array) -> Array:
         ArgumentError: the map flattens the plane and has no inverse.
     """
     matrix = np.asarray(matrix, np.float64)
+    if matrix.ndim == 2:  # so often that numpy's calls would tell
+        a, b, x, c, d, y = matrix.ravel().tolist()
+        size = a * d - b * c
+        if size == 0:
+            raise ArgumentError(_FLAT)
+        inverse: Array = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / size
+        return inverse
     try:
         linear = np.linalg.inv(matrix[..., :2])
     except np.linalg.LinAlgError:
-        raise ArgumentError("matrix: it maps the picture onto a line and has no inverse") from None
+        raise ArgumentError(_FLAT) from None
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
 
 

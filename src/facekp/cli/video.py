@@ -41,6 +41,9 @@ def video(
     every: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How often the finder looks for new faces.")
     ] = 0.5,
+    carry: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="For how long optical flow may carry points on; 0: never.")
+    ] = 0.045,
     smooth: Annotated[
         bool, typer.Option("--smooth/--no-smooth", help="Keep the points from trembling, or leave them as seen.")
     ] = True,
@@ -67,7 +70,7 @@ def video(
 
     with stoppable() as stop, films.Reader(film) as reader:
         detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
-        options = {"every": every, "smooth": smooth, "max_faces": max_faces, "min_score": min_score}
+        options = {"every": every, "carry": carry, "smooth": smooth, "max_faces": max_faces, "min_score": min_score}
         tracker = films.Tracker(detector, **options, finder_side=finder_side)  # type: ignore[arg-type]
         complaints = _run(reader, tracker, target, json=json, stop=stop, seconds=seconds)
     if target is not None and sound and reader.path is not None:

@@ -71,7 +71,8 @@ def decode(
     points, found = points.cpu(), []
     for rows in output.detach().float().cpu():
         score = _sigmoid(rows[:, 0].numpy() * slope + bias)
-        good = np.flatnonzero((score >= min_score) & np.isfinite(rows.numpy()).all(1))  # few points see a face
+        good = np.flatnonzero(score >= min_score)  # few points see a face
+        good = good[np.isfinite(rows[good].numpy()).all(1)]
         if len(good) > candidates:
             good = good[np.argpartition(-score[good], candidates)[:candidates]]
         boxes, angles = predicted_boxes(points[good], rows[good]).numpy(), predicted_angles(rows[good]).numpy()

@@ -12,7 +12,8 @@ or a whole film at once: ``facekp.video.annotate("film.mp4", "drawn.mp4", tracke
 the command line.
 
 The finder looks at a frame twice a second, and when a face was lost from sight; in between every face is looked for
-where its last points were.  :class:`Smoothing` says how points are smoothed.
+where its last points were, at 30 frames a second in every other frame by optical flow.  :class:`Smoothing` says how
+points are smoothed.
 """
 
 from __future__ import annotations

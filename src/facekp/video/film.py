@@ -61,10 +61,14 @@ def record(
 
     Returns:
         ``path``, ``frame`` (from 0), ``time`` (seconds), ``width``, ``height``, ``model``, ``schema`` and ``faces``:
-        ``id``, ``found`` and what :meth:`facekp.Face.to_dict` gives, which :meth:`facekp.Face.from_dict` takes.
+        ``id``, ``found``, ``carried`` and what :meth:`facekp.Face.to_dict` gives, which :meth:`facekp.Face.from_dict`
+        takes.
     """
     whole = records.record(path, frame.image.shape[:2], [one.face for one in faces], model)
-    found = [{"id": one.id, "found": one.found, **data} for one, data in zip(faces, whole.pop("faces"), strict=True)]
+    found = [
+        {"id": one.id, "found": one.found, "carried": one.carried, **data}
+        for one, data in zip(faces, whole.pop("faces"), strict=True)
+    ]
     first = {"path": whole.pop("path"), "frame": frame.index, "time": round(frame.time, 6)}
     return {**first, **whole, "faces": found}
 

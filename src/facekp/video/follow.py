@@ -16,6 +16,7 @@ from ..detector import Detector, Refinement
 from ..face import Face
 from ..schema import KeypointSchema
 from . import match
+from .flow import carry
 from .smooth import Smoother, Smoothing
 
 __all__ = ["Track", "follow"]
@@ -39,6 +40,7 @@ class Track:
         found: as the finder saw it last.
         found_at: when that was, s.
         seen: when the face was seen last, s.
+        looked: when the network looked at it last, s; since then it was carried on by optical flow.
         lost: it is not to be seen now.
         misses: how often in a row the finder has not seen it.
     """
@@ -60,13 +62,17 @@ class Track:
     def find(self, face: Face, time: float) -> None:
         """The finder sees it, for the first time or again: it may have come from anywhere."""
         self.found, self.found_at, self.lost, self.misses = face, time, False, 0
+        self.looked = time
         self._speed = np.zeros(2)
         if self._smoother is not None:
             self._smoother.reset()
         self._see(self._boxed(face, face.box), time)
 
     def confirm(self, face: Face, time: float) -> None:
-        """The finder sees it where it is followed: the points stay those that were followed."""
+        """The finder sees it where it is followed: the points stay those that were followed.
+
+        Those of the finder's crop are others by a little, so that the face would start.
+        """
         self.found, self.found_at, self.misses = face, time, 0
         self.face = self._boxed(replace(self.face, score=face.score), face.box)
         self.shown = self._boxed(replace(self.shown, score=face.score), face.box)
@@ -81,6 +87,16 @@ class Track:
         moved = (face.keypoints.mean(0, np.float64) - self.face.keypoints.mean(0, np.float64)) / step
         self._speed += (moved - self._speed) / (1 + _STEADY / step)
         self._see(face, time)
+
+    def carried(self, before: Array, image: Array, time: float) -> Face | None:
+        """The face in the next picture by optical flow alone; None where that cannot be told."""
+        if not self.schema.spans_face:
+            return None
+        points = carry(before, image, self.face.keypoints, self._speed * (time - self.seen))
+        if points is None:
+            return None
+        face = self._boxed(replace(self.face, keypoints=points), self.face.box)
+        return None if self.jumped(face, time) else face
 
     def _see(self, face: Face, time: float) -> None:
         self.face, self.seen, self.shown = face, time, face
@@ -133,7 +149,15 @@ class Track:
         return abs(math.log(match.side(face.box) / self.size)) > math.log(_GROWTH)
 
 
-def follow(detector: Detector, image: Array, tracks: Sequence[Track], time: float) -> list[Face]:
+def follow(
+    detector: Detector,
+    image: Array,
+    tracks: Sequence[Track],
+    time: float,
+    *,
+    before: Array | None,
+    longest: float,
+) -> list[Face]:
     """Each track's face in the next picture, by its last points alone; the score says whether it is one.
 
     Args:
@@ -141,7 +165,23 @@ def follow(detector: Detector, image: Array, tracks: Sequence[Track], time: floa
         image: ``(H, W, 3)`` RGB uint8.
         tracks: of the last picture.
         time: of this one, s.
+        before: the last picture.
+        longest: for so many seconds after the network has looked at a face it is carried on by optical flow.
     """
+    faces: dict[int, Face] = {}
+    for i, track in enumerate(tracks):
+        if before is not None and time - track.looked <= longest:
+            face = track.carried(before, image, time)
+            if face is not None:
+                faces[i] = face
+    rest = [i for i in range(len(tracks)) if i not in faces]
+    for i, face in zip(rest, _seen(detector, image, [tracks[i] for i in rest], time), strict=True):
+        faces[i], tracks[i].looked = face, time
+    return [faces[i] for i in range(len(tracks))]
+
+
+def _seen(detector: Detector, image: Array, tracks: Sequence[Track], time: float) -> list[Face]:
+    """What the network sees where the tracks should be; again where that shows that a face was badly cut out."""
     places = [track.place(time) for track in tracks]
     faces = _look(detector, image, tracks, places)
     if not detector.schema.spans_face:
