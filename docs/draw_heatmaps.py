@@ -102,7 +102,7 @@ def _extent(heat: np.ndarray, stride: float) -> tuple[float, float, float, float
     return (-0.5, width * stride - 0.5, height * stride - 0.5, -0.5)
 
 
-def main() -> None:
+def main(target: Path = OUT) -> None:
     detector = facekp.Detector.from_pretrained("resnet18-ibug", device="cpu", engine="torch")
     sample = crop(detector)
     probability = maps(detector, sample)
@@ -111,7 +111,7 @@ def main() -> None:
     size = {"input_size": detector.crop_size, "heatmap_size": tuple(probability.shape[-2:])}
     points = torch.from_numpy(np.array(sample.keypoints))[None]
     gaussian = decoders.create("dark", **size, sigma=1.5).encode(points)["heatmap"][0].numpy()
-    disc = decoders.create("weighted_argmax", **size, target="disc", radius=2.0).encode(points)["heatmap"][0].numpy()
+    disc = decoders.create("weighted_argmax", **size, target="disc", radius=3.0).encode(points)["heatmap"][0].numpy()
     given = probability[0].numpy()
 
     figure, axes = plt.subplots(2, 3, figsize=(8.2, 5.6), layout="constrained")
@@ -122,7 +122,7 @@ def main() -> None:
         points_read = readings(detector.codec, probability, index)
         zoom(axes[row, 2], given[index], stride, points_read, "its cells, and what is read")
     axes[0, 2].legend(fontsize=7, loc="lower right", framealpha=0.6, facecolor="#202020", labelcolor="white")
-    figure.savefig(OUT, dpi=110, pil_kwargs={"quality": 88})
+    figure.savefig(target, dpi=110, pil_kwargs={"quality": 88})
     plt.close(figure)
 
 

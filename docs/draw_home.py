@@ -18,14 +18,14 @@ OUT = ROOT / "docs" / "assets" / "home.jpg"
 LEFT, TOP, WIDTH, HEIGHT, SCALE = 82, 28, 288, 172, 3
 
 
-def main() -> None:
+def main(target: Path = OUT) -> None:
     pixels = image.read(ROOT / "examples" / "astronaut.jpg")
     face = facekp.Detector.from_pretrained("resnet18-ibug", device="cpu")(pixels)[0]
     matrix = np.array([[1.0, 0, -LEFT], [0, 1, -TOP]]) * SCALE
     matrix[:, 2] += (SCALE - 1) / 2  # pixels' centres stay where they are
     large = geometry.warp(pixels, matrix, (HEIGHT * SCALE, WIDTH * SCALE), border=None)
     drawn = draw.points(large, geometry.apply(matrix, face.keypoints), face.schema)
-    cv2.imwrite(str(OUT), drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    cv2.imwrite(str(target), drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -27,6 +30,23 @@ def test_every_figure_is_made_by_a_script() -> None:
     for figure in figures:
         made = figure.parent.name in FOLDERS or any(figure.match(pattern) for pattern in PATTERNS)
         assert made or figure.name in text, f"no script in docs, benchmarks, tools or tests names {figure.name}"
+
+
+@pytest.mark.parametrize(("script", "figure"), [("draw_home", "home"), ("draw_heatmaps", "heatmaps")])
+def test_a_figure_of_a_model_is_of_the_one_that_ships(script: str, figure: str, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    runpy.run_path(str(DOCS / f"{script}.py"))["main"](tmp_path / f"{figure}.jpg")
+    shown, now = (cv2.imread(str(folder / f"{figure}.jpg")).astype(int) for folder in (DOCS / "assets", tmp_path))
+    # Half of what another model changed: letters differ by the version of matplotlib, points by a hair.
+    bound = {"home": 0.4, "heatmaps": 2.5}[figure]
+    assert shown.shape == now.shape
+    assert np.abs(shown - now).mean() < bound, f"docs/assets/{figure}.jpg is out of date: python docs/{script}.py"
+
+
+def test_the_reference_s_first_page_lists_all_of_it() -> None:
+    pages = {path.name for path in (DOCS / "reference").glob("*.md")} - {"index.md"}
+    listed = re.findall(r"^\| \[[^]]+\]\((\S+)\)", (DOCS / "reference" / "index.md").read_text("utf-8"), re.MULTILINE)
+    assert set(listed) == pages
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -145,15 +145,14 @@ def test_every_codec_teaches_a_network(name: str, drawn: Path) -> None:
 
 @pytest.mark.slow
 def test_it_learns(drawn: Path, tmp_path: Path) -> None:
-    """Ten drawn faces are learned to under 2 % of the picture's width."""
+    """Ten drawn faces are learned to under 2 % of the picture's width, in the crops that they were learned in."""
     head = {"name": "resnet", "head": "heatmap", "head_width": 64}
     fit = values(drawn, epochs=120, network=head, optimizer={"lr": 1e-3}, validate_every=120)
     folder = run.fit(recipe.check(fit, "test"), tmp_path / "run")
     detector = Detector.from_pretrained(folder, finder=None, device="cpu")
     samples = datasets.create("300w", root=drawn, split="lfpw/trainset")
-    errors = [
-        np.linalg.norm(detector(s.image, boxes=s.box[None])[0].keypoints - s.keypoints, axis=1).mean() for s in samples
-    ]
+    seen = [detector(s.image, boxes=s.box[None], refine=False)[0].keypoints for s in samples]
+    errors = [np.linalg.norm(points - s.keypoints, axis=1).mean() for points, s in zip(seen, samples, strict=True)]
     assert np.mean(errors) < 0.02 * 110
 
 

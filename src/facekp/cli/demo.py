@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Engine
+from .options import MODELS, Device, Engine
 from .stopping import stoppable
 
 __all__ = ["demo"]
@@ -16,17 +16,29 @@ __all__ = ["demo"]
 def demo(
     *,
     model: Annotated[
-        str, typer.Option(help="Chosen at first: a name of `facekp models`, a folder, or org/repo.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Chosen at first: a name of `facekp models`, a folder, or org/repo.",
+            rich_help_panel=MODELS,
+        ),
     ] = "resnet18-ibug",
     finder: Annotated[
-        str, typer.Option(help="Chosen at first: a name, a folder, yunet, or an ONNX file of YuNet.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Chosen at first: a name, a folder, yunet, or an ONNX file of YuNet.",
+            rich_help_panel=MODELS,
+        ),
     ] = "finder",
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Device = "auto",
     engine: Engine = "auto",
     host: Annotated[
-        str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines use the page.")
+        str, typer.Option(metavar="ADDRESS", help="The address to listen on; 0.0.0.0 lets other machines use the page.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes any that is free.")] = 7860,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="The port; 0 takes any that is free.")
+    ] = 7860,
 ) -> None:
     """Open a page that finds, shows, corrects and saves points.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, ImageError
-from .options import Engine
+from .options import FINDER, MODEL, MODELS, Device, Engine
 
 if TYPE_CHECKING:
     from ..video import FilmFrame, Reader, TrackedFace, Tracker
@@ -30,13 +30,17 @@ def video(
     json: Annotated[
         str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON Lines, one object per frame.")
     ] = None,
-    model: Annotated[str, typer.Option(help="A name of `facekp models`, a folder, or org/repo.")] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(help="The face finder: a name, a folder, yunet, or an ONNX file.")] = "finder",
+    model: Annotated[str, typer.Option(metavar="NAME", help=MODEL, rich_help_panel=MODELS)] = "resnet18-ibug",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
     finder_side: Annotated[
         int | None,
-        typer.Option(metavar="PIXELS", help="Long side to which the finder scales; larger finds smaller faces."),
+        typer.Option(
+            metavar="PIXELS",
+            help="Long side to which the finder scales; larger finds smaller faces.",
+            rich_help_panel=MODELS,
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto (CUDA, then MPS, then CPU), cpu, cuda, cuda:1, mps.")] = "auto",
+    device: Device = "auto",
     engine: Engine = "auto",
     every: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How often the finder looks for new faces.")
@@ -45,15 +49,18 @@ def video(
         float, typer.Option(min=0, metavar="SECONDS", help="For how long optical flow may carry points on; 0: never.")
     ] = 0.045,
     smooth: Annotated[
-        bool, typer.Option("--smooth/--no-smooth", help="Keep the points from trembling, or leave them as seen.")
+        bool,
+        typer.Option("--smooth/--no-smooth", metavar="", help="Keep points from trembling, or leave them as seen."),
     ] = True,
-    max_faces: Annotated[int | None, typer.Option(min=1, help="Follow at most so many faces.")] = None,
-    min_score: Annotated[float | None, typer.Option(min=0, max=1, help="Drop faces with a lower score.")] = None,
+    max_faces: Annotated[int | None, typer.Option(min=1, metavar="N", help="Follow at most so many faces.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, metavar="P", help="Drop faces with a lower score.")
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0, metavar="SECONDS", help="Stop after so much of the film.")
     ] = None,
     sound: Annotated[
-        bool, typer.Option("--sound/--no-sound", help="Copy the film's sound, by ffmpeg, or leave it out.")
+        bool, typer.Option("--sound/--no-sound", metavar="", help="Copy the film's sound, by ffmpeg, or leave it out.")
     ] = True,
 ) -> None:
     """Follow the faces of a film or a camera.
