@@ -4,7 +4,9 @@ python examples/eyes.py [PICTURE ...] [--closed 0.2] [--output out/eyes.png]
 
 Open: the eye aspect ratio of Soukupova and Cech, "Real-time eye blink detection using facial landmarks", CVWW 2016:
 ``(|p2 - p6| + |p3 - p5|) / (2 |p1 - p4|)``, about 0.3 for an open eye and near 0 for a closed one.  It differs from
-person to person: for blinks in a video, compare with the person's own usual value.
+person to person: ``blinks.py`` compares the frames of a film with the person's own usual value.
+
+Saved: both eyes enlarged, with their points and, as a line, the middle of the iris.
 
 Gaze: where the dark of the iris lies between the corners of the eye, from 0 (the picture's left) to 1; about 0.5 looks
 straight.  Rough: lashes and shadows are dark, too.
@@ -30,7 +32,7 @@ def aspect_ratio(eye: np.ndarray) -> float:
 
 
 def gaze(image: np.ndarray, eye: np.ndarray) -> tuple[float, np.ndarray]:
-    """Where the iris is between the corners, from 0 to 1, and the levelled, enlarged eye."""
+    """Where the iris is between the corners, from 0 to 1, and the levelled, enlarged eye, drawn upon."""
     corners = np.array([(0.15 * WIDE, HIGH / 2), (0.85 * WIDE, HIGH / 2)])
     matrix = facekp.geometry.align(eye[[0, 3]], corners)
     picture = facekp.geometry.warp(image, matrix, (HIGH, WIDE), border=None)
@@ -39,7 +41,9 @@ def gaze(image: np.ndarray, eye: np.ndarray) -> tuple[float, np.ndarray]:
     grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 2).astype(float)
     dark = inside & (grey <= np.percentile(grey[inside], 30)) if inside.any() else inside
     x = np.nonzero(dark)[1].mean() if dark.any() else WIDE / 2
-    return float((x - corners[0, 0]) / (corners[1, 0] - corners[0, 0])), picture
+    drawn = facekp.draw.points(picture, points)
+    cv2.line(drawn, (round(x), 4), (round(x), HIGH - 5), (255, 60, 60), 1)
+    return float((x - corners[0, 0]) / (corners[1, 0] - corners[0, 0])), drawn
 
 
 def main() -> None:
@@ -62,6 +66,7 @@ def main() -> None:
     if rows:
         given.output.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(given.output), np.vstack(rows)[..., ::-1])
+        print(f"right and left eye of each face: {given.output}")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
         return capfd.readouterr().out
 
     yield call
-    sys.modules.pop("piecewise", None)
+    for name in ("piecewise", "eyes"):
+        sys.modules.pop(name, None)
 
 
 def picture(name: str) -> np.ndarray:
@@ -94,6 +95,22 @@ def test_eyes(run: Run) -> None:
     assert picture("eyes.png").shape == (60, 240, 3)
     eye = np.array([(0, 0), (1, -1), (2, -1), (3, 0), (2, 1), (1, 1)], float)
     assert runpy.run_path(str(EXAMPLES / "eyes.py"))["aspect_ratio"](eye) == pytest.approx(2 / 3)
+
+
+def test_blinks(run: Run, tmp_path: Path) -> None:
+    blinks = runpy.run_path(str(EXAMPLES / "blinks.py"))["blinks"]
+    times = [i / 10 for i in range(23)]
+    ratios = [0.1] + 4 * [0.4] + 2 * [0.2] + 6 * [0.4] + 7 * [0.1] + 2 * [0.4] + [0.1]
+    # Closed as the film begins or ends, and for 0.7 s: no blinks.
+    assert list(blinks(times, ratios, 0.7)) == [(0.5, pytest.approx(0.2))]
+    film, still = tmp_path / "film.avi", cv2.imread(str(EXAMPLES / "astronaut.jpg"))
+    writer = cv2.VideoWriter(str(film), cv2.VideoWriter.fourcc(*"MJPG"), 10, still.shape[1::-1])
+    for _ in range(8):
+        writer.write(still)
+    writer.release()
+    assert re.search(
+        r"face 1: 0 blinks in 0\.7 s; usual ratio 0\.[23]\d", run("blinks.py", film, "--model", "mobile-ibug")
+    )
 
 
 def test_head_pose(run: Run) -> None:
