@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import socket
 from pathlib import Path
@@ -11,6 +12,12 @@ import docs_code
 import docs_data
 import pytest
 from docs_code import ROOT
+
+import facekp
+from facekp import annotate
+from facekp import schema as schemas
+from facekp.datasets import SampleSet
+from facekp.sample import Sample
 
 PAGES = {page.relative_to(ROOT).as_posix(): docs_code.blocks(page) for page in docs_code.pages()}
 RUN, SLOW = (
@@ -62,6 +69,57 @@ def test_code(name: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.Mon
 def test_slow_code(name: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lightning", reason="training needs facekp[train]")
     walk(name, ("run", "slow"), prepared, tmp_path, monkeypatch)
+
+
+# The reference shows modules' own words, and the programs in them.
+def _literal(text: str) -> str:
+    """The first block after ``::``, without its indent."""
+    after = text.partition("::\n\n")[2].splitlines()
+    count = next((n for n, line in enumerate(after) if line and not line.startswith("    ")), len(after))
+    return "\n".join(line[4:] for line in after[:count])
+
+
+def _evaluated(names: dict[str, Any]) -> dict[str, Any]:
+    face = names["detector"](names["photo"])[0]
+    turned = face.keypoints.mean(0) + (face.keypoints - face.keypoints.mean(0)) * (0.55, 1)  # as of a head at 35 degrees
+    samples = [
+        Sample(points, face.schema, path=names["photo"], source_box=face.box, meta={"set": part})
+        for part, points in (("afw", face.keypoints), ("helen", turned))
+    ]
+    return {"samples": SampleSet(samples, face.schema, "faces")}
+
+
+def _measured(names: dict[str, Any]) -> dict[str, Any]:
+    points = names["detector"](names["photo"])[0].keypoints[None]
+    return {"prediction": points, "target": points + 1, "schema": schemas.get("ibug68"), "batches": [(points, points)]}
+
+
+WORDS: dict[str, Any] = {"annotate": None, "evaluate": _evaluated, "metrics": _measured, "video": None}
+NOT_RUN = {"benchmark": "takes minutes: tests/test_benchmark.py runs both", "demo": "serves until it is ended"}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_reference_s_own_words(name: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "metrics":
+        pytest.importorskip("torchmetrics")
+    docs_data.working_directory(tmp_path, prepared)
+    docs_data.PAGES["docs/learn/video.md"](tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"facekp": facekp, "photo": tmp_path / "photo.jpg", "album": tmp_path}
+    names |= {"detector": facekp.Detector.from_pretrained("mobile-ibug", device="cpu"), "annotate": annotate}
+    names |= WORDS[name](names) if WORDS[name] else {}
+    code = _literal(str(importlib.import_module(f"facekp.{name}").__doc__))
+    assert code.count("\n") > 2
+    exec(compile(code, f"facekp.{name}", "exec"), names)
+
+
+def test_no_module_s_program_is_left_out() -> None:
+    found = set()
+    for path in sorted(ROOT.joinpath("docs", "reference").glob("*.md")):
+        module = re.search(r"^::: facekp\.(\w+)$", path.read_text("utf-8"), re.MULTILINE)
+        if module and "::\n\n    " in str(importlib.import_module(f"facekp.{module[1]}").__doc__):
+            found.add(module[1])
+    assert found == {*WORDS, *NOT_RUN, "engine"}  # engine has a table
 
 
 def test_nothing_is_left_out_in_silence() -> None:

@@ -5,13 +5,14 @@
 
 Needs playwright (the package; the browser is the system's own).  No page may be wider than the window, no picture may
 be missing, and nothing may be written to the browser's console as an error; the search must find "nme".  What is wrong
-is printed, one line each, and the exit code is then 1.  ``--shots`` also saves pictures of the main pages to look at.
+is printed, one line each, and the exit code is then 1.  ``--shots`` also saves pictures of all pages, whole.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,8 +24,6 @@ from typing import Any
 WIDTHS = (1400, 390)
 SCHEMES = ("light", "dark")
 PATIENCE = 300_000  # milliseconds: the machine may be busy
-MAIN = ("", "models/", "compare/", "benchmarks/", "results/", "robustness/", "learn/detect/", "learn/own-points/")
-MAIN += ("learn/troubleshooting/", "learn/nose-tip/", "reference/", "reference/cli/", "reference/detector/")
 
 # Pictures that wait until they are scrolled to are fetched first.  What is too wide names the widest element outside
 # of those that scroll on their own (tables and code).
@@ -65,12 +64,12 @@ def pages(site: Path) -> list[str]:
     return ["" if name == "." else f"{name}/" for name in found]
 
 
-def problems(page: Any, base: str, name: str, width: int) -> Iterator[str]:
+def problems(page: Any, base: str, name: str, width: int, scheme: str) -> Iterator[str]:
     """Go to a page and say what is wrong with it."""
     page.goto(base + name)
     found = page.evaluate(_CHECK)
     if found["over"] > 0:
-        yield f"{name or 'home'}, {width} px: scrolls sideways by {found['over']} px: {found['wide']}"
+        yield f"{name or 'home'}, {width} px, {scheme}: scrolls sideways by {found['over']} px: {found['wide']}"
     for picture in found["missing"]:
         yield f"{name or 'home'}: the picture {picture} is missing"
 
@@ -92,25 +91,27 @@ def look(site: Path, browser: str, shots: Path | None, only: list[str] | None = 
     Args:
         site: the built site.
         browser: its program.
-        shots: where to save pictures of the main pages, or None.
+        shots: where to save pictures of the pages, or None.
         only: look at these pages only.
     """
     from playwright.sync_api import sync_playwright
 
     wrong: list[str] = []
+    if shots is not None:
+        shots.mkdir(parents=True, exist_ok=True)
     with served(site) as base, sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        for width in WIDTHS:
-            page = _window(program, width, "light")
+        for scheme, width in itertools.product(SCHEMES, WIDTHS):
+            page = _window(program, width, scheme)
             page.on("console", functools.partial(_listen, wrong))
             for name in pages(site) if only is None else only:
-                wrong += problems(page, base, name, width)
-            if width == WIDTHS[0]:
+                wrong += problems(page, base, name, width, scheme)
+                if shots is not None:
+                    label = name.strip("/").replace("/", "-") or "home"
+                    page.screenshot(path=str(shots / f"{label}-{width}-{scheme}.png"), full_page=True)
+            if (scheme, width) == (SCHEMES[0], WIDTHS[0]):
                 wrong += search(page, base, "nme")
             page.close()
-        if shots is not None:
-            shots.mkdir(parents=True, exist_ok=True)
-            _shoot(program, base, shots, only or list(MAIN))
         program.close()
     return wrong
 
@@ -124,17 +125,6 @@ def _window(program: Any, width: int, scheme: str) -> Any:
 def _listen(wrong: list[str], message: Any) -> None:
     if message.type == "error":
         wrong.append(f"console: {message.text}")
-
-
-def _shoot(program: Any, base: str, shots: Path, names: list[str]) -> None:
-    for scheme in SCHEMES:
-        for width in WIDTHS:
-            page = _window(program, width, scheme)
-            for name in names:
-                page.goto(base + name)
-                label = name.strip("/").replace("/", "-") or "home"
-                page.screenshot(path=str(shots / f"{label}-{width}-{scheme}.png"))
-            page.close()
 
 
 def main() -> None:
