@@ -12,7 +12,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,11 +22,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facekp import Face, cli, datasets, decoders, demo, geometry, schema
+from facekp import Face, cli, datasets, decoders, demo, geometry, image, schema
 from facekp._version import __version__
 from facekp.datasets.opening import open_set
 from facekp.demo import looking, saving, server, view
 from facekp.errors import ArgumentError, ImageError, MissingExtraError
+from facekp.sample import Sample
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "astronaut.jpg"
@@ -78,6 +79,23 @@ def test_a_picture_is_looked_at(looker: demo.Looker, found: demo.Found) -> None:
     assert face.keypoints.shape == (68, 2)
     assert looking.told(found) == "1 face in astronaut.jpg (512 x 512)."
     assert looker.detector(looker.models[0], looking.WHOLE) is found.detector
+
+
+def test_what_a_page_keeps_of_a_visitor_holds_no_pixels(looker: demo.Looker, tmp_path: Path) -> None:
+    path = tmp_path / "upload"
+    path.write_bytes(EXAMPLE.read_bytes())
+    found = looker.look(path, "astronaut.jpg", looker.models[0], looking.WHOLE)
+    held = {field.name: getattr(found, field.name) for field in fields(found)}
+    assert set(held) == {"name", "path", "size", "faces", "detector", "mappable"}
+    assert not any(isinstance(value, np.ndarray) for value in held.values())
+    np.testing.assert_array_equal(found.image, image.read(EXAMPLE))
+    assert found.image is not found.image
+    (sample,) = saving.samples(found, view.edited(found, None, ""))  # what a set keeps
+    assert sample.pixels is None
+    path.unlink()
+    with pytest.raises(ImageError, match=r"^astronaut\.jpg: .*give it once more") as caught:
+        saving.save("png", found, view.edited(found, None, ""), tmp_path)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_no_face_is_told(found: demo.Found) -> None:
@@ -184,9 +202,10 @@ def test_what_the_script_is_given(found: demo.Found) -> None:
     assert view.view(found)["id"] != shown["id"]
 
 
-def test_large_pictures_are_shown_smaller_and_their_points_are_not(found: demo.Found) -> None:
-    large = replace(found, image=np.zeros((4000, 6000, 3), np.uint8))
-    shown = view.view(large)
+def test_large_pictures_are_shown_smaller_and_their_points_are_not(found: demo.Found, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), np.zeros((4000, 6000), np.uint8))
+    shown = view.view(replace(found, path=path, size=(4000, 6000)))
     assert (shown["width"], shown["height"]) == (6000, 4000)
     assert len(shown["href"]) < 1_000_000
 
@@ -335,8 +354,80 @@ def test_a_format_with_its_own_points(corrected: tuple[demo.Found, view.Edited],
     (sample,) = open_set(tmp_path / "out" / "faces", "wflw", default_split=True).samples
     index = schema.get("wflw98").index("nose_tip")
     np.testing.assert_allclose(sample.keypoints[index], [101.25, 99.5])
-    with pytest.raises(ArgumentError, match="96"):
-        saving.save_set(saving.samples(*corrected), "kaggle", tmp_path / "kaggle")
+
+
+def kaggle(faces: list[Sample], folder: Path) -> list[Sample]:
+    """The faces as Kaggle's format, read back."""
+    with zipfile.ZipFile(saving.save_set(faces, "kaggle", folder / "made")) as archive:
+        archive.extractall(folder / "out")
+    return list(datasets.KaggleFacialKeypoints(folder / "out" / "faces" / "faces.csv"))
+
+
+NOSE, LIP = (schema.get("kaggle15").index(name) for name in ("nose_tip", "lower_lip_bottom_mid"))
+
+
+def test_kaggle_by_hand(tmp_path: Path) -> None:
+    # A box of 64 x 64 with 1.25 of room is 80 pixels, scaled to 96 by 1.2; 10 % of its height lower than the middle.
+    pixels = np.full((200, 300, 3), 50, np.uint8)
+    pixels[100:104, 120:124] = (200, 200, 200)  # the middle of these four by four pixels: (121.5, 101.5)
+    points = np.full((68, 2), np.nan, np.float32)
+    points[30], points[57], points[0] = (121.5, 101.5), (130, 120), (104, 90)
+    box = np.array([100, 80, 164, 144], np.float32)
+    (read,) = kaggle([Sample(points, schema.get("ibug68"), source_box=box, pixels=pixels)], tmp_path)
+    # The middle of the crop, (47.5, 47.5), is that of the box (132, 112), 6.4 higher.
+    np.testing.assert_allclose(read.keypoints[NOSE], [47.5 + 1.2 * (121.5 - 132), 47.5 + 1.2 * (101.5 - 105.6)], 1e-5)
+    np.testing.assert_allclose(read.keypoints[LIP], [47.5 + 1.2 * (130 - 132), 47.5 + 1.2 * (120 - 105.6)], 1e-5)
+    assert read.mask.sum() == 2
+    assert read.image.shape == (96, 96, 3)
+    bright = read.image[..., 0].astype(float) - 50
+    v, u = np.mgrid[:96, :96]
+    mean = [(bright * u).sum() / bright.sum(), (bright * v).sum() / bright.sum()]
+    np.testing.assert_allclose(mean, read.keypoints[NOSE], atol=0.1)  # the points lie where the pixels are
+
+
+def test_kaggle_with_a_point_that_was_dragged_out_of_the_box(tmp_path: Path) -> None:
+    points = np.full((68, 2), np.nan, np.float32)
+    points[30], points[57] = (120, 100), (130, 190)  # of a box that ends at 144
+    box = np.array([100, 80, 164, 144], np.float32)
+    face = Sample(points, schema.get("ibug68"), source_box=box, pixels=np.zeros((200, 300, 3), np.uint8))
+    (read,) = kaggle([face], tmp_path)
+    assert 0 < read.keypoints[LIP, 1] < 95
+
+
+def test_kaggle_of_a_picture_that_is_one_face_is_the_whole_picture(
+    corrected: tuple[demo.Found, view.Edited], tmp_path: Path
+) -> None:
+    found, edited = corrected
+    whole = replace(edited, faces=[replace(f, box=geometry.image_box(found.size)) for f in edited.faces])
+    (read,) = kaggle(saving.samples(found, whole), tmp_path)
+    to_crop = geometry.resize_matrix(found.size, (96, 96))
+    np.testing.assert_allclose(read.keypoints[NOSE], geometry.apply(to_crop, np.array([[101.25, 99.5]]))[0], atol=1e-3)
+
+
+def test_a_picture_of_kaggles_own_size_stays_as_it_is(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (96, 96, 1), np.uint8)
+    points = np.full((68, 2), np.nan, np.float32)
+    points[30], points[57] = (47.25, 52.5), (46.75, 80)
+    pixels = np.repeat(grey, 3, -1)
+    box = geometry.image_box((96, 96))
+    (read,) = kaggle([Sample(points, schema.get("ibug68"), source_box=box, pixels=pixels)], tmp_path)
+    np.testing.assert_array_equal(read.image, pixels)
+    np.testing.assert_array_equal(read.keypoints[[NOSE, LIP]], points[[30, 57]])
+
+
+def test_kaggle_of_the_page_shows_the_face(tmp_path: Path) -> None:
+    real = demo.Looker(device="cpu", engine="torch")
+    found = real.look(EXAMPLE, "astronaut.jpg", "resnet18-ibug", "finder")
+    (read,) = kaggle(saving.samples(found, view.edited(found, None, "")), tmp_path)
+    (again,) = real.detector("resnet18-ibug", looking.WHOLE)(read.image, boxes="full")
+    source = schema.get("ibug68")
+    places = [(again.keypoints[source.index(n)], p) for n, p in zip(read.schema.names, read.keypoints, strict=True)
+              if n in source.names]  # fmt: skip
+    assert len(places) >= 13
+    off = [np.linalg.norm(a - b) for a, b in places]
+    assert np.mean(off) < 2.5
+    eyes, mouth = read.keypoints[[2, 4]].mean(0), read.keypoints[LIP]
+    assert 20 < eyes[1] < 50 < mouth[1] < 90  # as Kaggle's own, whose means are 37 and 78 or so
 
 
 def test_an_empty_set_and_an_unknown_format(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def _literal(text: str) -> str:
 
 def _evaluated(names: dict[str, Any]) -> dict[str, Any]:
     face = names["detector"](names["photo"])[0]
-    turned = face.keypoints.mean(0) + (face.keypoints - face.keypoints.mean(0)) * (0.55, 1)  # as of a head at 35 degrees
+    turned = face.keypoints.mean(0) + (face.keypoints - face.keypoints.mean(0)) * (0.55, 1)  # a head at 35 degrees
     samples = [
         Sample(points, face.schema, path=names["photo"], source_box=face.box, meta={"set": part})
         for part, points in (("afw", face.keypoints), ("helen", turned))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import runpy
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 from facekp import datasets, schema
 
@@ -205,6 +208,42 @@ def test_own_data(run: Run) -> None:
     assert "facekp detect PICTURE --model" in out
     assert len(re.findall(r"^\w+ +-?[\d.]+ +-?[\d.]+$", out, re.M)) == 12
     assert len(datasets.Folder("out/own/data")) == 64
+
+
+def test_make_space(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("build", reason="needs facekp[dev]")
+    pytest.importorskip("hatchling", reason="needs facekp[dev]")
+    space = tmp_path / "my space"
+    for _ in range(2):  # also over an older one
+        assert "my space: push it with  hf upload" in run("make_space.py", space)
+        (information,) = space.glob("facekp-*.dist-info")
+        assert {p.name for p in space.iterdir()} == {
+            "README.md", "app.py", "requirements.txt", "facekp", information.name,
+        }  # fmt: skip
+        (space / "facekp" / "old.py").touch()
+        information.rename(space / "facekp-0.0.1.dist-info")
+    wanted = {Requirement(line).name: line for line in (space / "requirements.txt").read_text().splitlines()}
+    listed = re.search(r"^dependencies = \[(.*?)^\]", (ROOT / "pyproject.toml").read_text("utf-8"), re.M | re.S)
+    assert listed is not None
+    own = re.findall(r'^ +"([^"]+)"', listed[1], re.M)
+    assert len(own) >= 7
+    assert set(wanted.values()) == {*own, wanted["gradio"]}
+    # As the Space starts it: facekp is not installed there.
+    words = "import facekp, facekp.demo; print(facekp.__file__); facekp.Detector.from_pretrained('mobile-ibug')"
+    done = subprocess.run(
+        [sys.executable, "-c", words], cwd=space, capture_output=True, text=True, check=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )  # fmt: skip
+    assert Path(done.stdout.strip()) == space / "facekp" / "__init__.py"
+
+
+def test_make_space_needs_a_clone_and_build(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"empty: this is no clone of facekp's repository[^\n]*$"):
+        run("make_space.py", tmp_path / "space", tmp_path / "empty")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SystemExit, match=r"^the package build is missing: pip install build$"):
+        run("make_space.py", tmp_path / "space")
+    assert not (tmp_path / "space").exists()
 
 
 @pytest.mark.slow

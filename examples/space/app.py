@@ -1,4 +1,4 @@
-"""facekp's page as a Hugging Face Space: push this folder to a Space of the Gradio SDK."""
+"""facekp's page as a Hugging Face Space; README.md says how it gets there."""
 
 from __future__ import annotations
 

@@ -36,12 +36,12 @@ WHOLE = "none: the picture is one face"
 
 @dataclass(slots=True, eq=False)
 class Found:
-    """A picture and what was found in it.
+    """A picture and what was found in it.  The pixels stay in the file: a page keeps one of these for each visitor.
 
     Attributes:
         name: what the picture's file was called.
         path: where the file is.
-        image: ``(H, W, 3)`` RGB uint8, upright.
+        size: ``(H, W)`` of the upright picture.
         faces: best first.
         detector: what found them.
         mappable: whether :meth:`Looker.heat` can show where the model looked.
@@ -49,15 +49,19 @@ class Found:
 
     name: str
     path: Path
-    image: Array = field(repr=False)
+    size: tuple[int, int]
     faces: list[Face]
     detector: Detector = field(repr=False)
     mappable: bool
 
     @property
-    def size(self) -> tuple[int, int]:
-        """``(H, W)`` of the upright picture."""
-        return int(self.image.shape[0]), int(self.image.shape[1])
+    def image(self) -> Array:
+        """The picture, ``(H, W, 3)`` RGB uint8, upright; read anew each time.
+
+        Raises:
+            ImageError: the file is no longer there.
+        """
+        return read(self.path, self.name)
 
     def __deepcopy__(self, memo: object) -> Found:
         return self  # never written to: a page may hand it around
@@ -165,7 +169,8 @@ class Looker:
         image = read(path, name)
         detector = self.detector(model, finder)
         faces = detector(image, boxes="full") if finder == WHOLE else detector(image)
-        return Found(name, path, image, faces, detector, isinstance(detector.codec, decoders.GridCodec))
+        mappable = isinstance(detector.codec, decoders.GridCodec)
+        return Found(name, path, (image.shape[0], image.shape[1]), faces, detector, mappable)
 
     def heat(self, found: Found, face: int, point: int) -> Heat:
         """Where the model sees a point: its map, on the crop of the face that its points give.

@@ -118,7 +118,14 @@ class _Parts:
     def controls(self, gr: Any) -> None:
         sources = ["upload", "webcam", "clipboard"]
         self.picture = gr.Image(
-            label="Picture", sources=sources, type="filepath", image_mode=None, height=250, elem_id="fk-picture"
+            label="Picture",
+            sources=sources,
+            type="filepath",
+            image_mode=None,
+            # Gradio would save what a mirror shows, in which the model takes each person's left for the right.
+            webcam_options=gr.WebcamOptions(mirror=False),
+            height=250,
+            elem_id="fk-picture",
         )
         self.model = gr.Dropdown(self.looker.models, value=self.looker.models[0], label="Model", elem_id="fk-model")
         self.finder = gr.Dropdown(

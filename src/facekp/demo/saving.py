@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import annotate, draw
+from .. import annotate, draw, geometry
 from ..datasets import TARGETS, SampleSet, concat
 from ..datasets.convert import write
 from ..errors import ArgumentError, unknown_name
@@ -32,9 +32,13 @@ FORMATS = {
     "dlib_xml": "dlib's XML, whole pixels",
     "asf": ".asf files, as of IMM",
     "wflw": "WFLW's text files, 98 points",
-    "kaggle": "Kaggle's CSV, 15 points, 96x96 pictures",
+    "kaggle": "Kaggle's CSV, 15 points, each face cut out at 96x96, grey",
 }
 """The formats of :data:`facekp.datasets.TARGETS`, in words."""
+
+KAGGLE_SIZE = (96, 96)
+KAGGLE_ROOM = 1.25  # around the face's box, whose middle lies below the crop's: Kaggle's show the forehead
+KAGGLE_RISE = 0.1  # of the box's height; it stays in the crop
 
 _FILES = {"coco": "faces.json", "dlib_xml": "faces.xml", "kaggle": "faces.csv"}
 
@@ -116,6 +120,7 @@ def save_set(faces: Iterable[Sample], kind: str, folder: Path) -> Path:
     """Write labelled faces and their pictures in a format that ``facekp convert`` knows, as a ZIP file.
 
     Faces of several schemas are joined by the points' names; so are those of a format that has points of its own.
+    Kaggle's has pictures of its own, too: each face is cut out, and its points go along.
 
     Args:
         faces: labelled faces.
@@ -132,7 +137,9 @@ def save_set(faces: Iterable[Sample], kind: str, folder: Path) -> Path:
     if not given:
         raise ArgumentError("there is no face to save: give a picture first")
     form = TARGETS[kind]
-    if not form.boxes:
+    if kind == "kaggle":
+        given = [_cut_out(face) for face in given]
+    elif not form.boxes:
         given = [Sample(s.keypoints, s.schema, path=s.path, meta=s.meta) for s in given]
     by_schema = [[s for s in given if s.schema == schema] for schema in dict.fromkeys(s.schema for s in given)]
     joined = concat(*(SampleSet(part, part[0].schema, "the page's faces") for part in by_schema), schema=form.schema)
@@ -147,6 +154,21 @@ def save_set(faces: Iterable[Sample], kind: str, folder: Path) -> Path:
         raise ArgumentError(f"faces-{kind}.zip: cannot be written ({error.strerror or error})") from None
     finally:
         shutil.rmtree(root, ignore_errors=True)  # the ZIP is all that is asked for
+
+
+def _cut_out(face: Sample) -> Sample:
+    """A face as Kaggle has them: it fills 96x96 pixels.  A picture that is one face is kept whole."""
+    image = face.image
+    box = face.box if face.source_box is None else face.source_box
+    if np.array_equal(box, geometry.image_box(image.shape[:2])):
+        matrix = geometry.crop_matrix(box, KAGGLE_SIZE)
+    else:
+        points = geometry.extent(face.keypoints)  # a person may have moved some out of the box
+        x0, y0, x1, y1 = *np.fmin(box, points)[:2], *np.fmax(box, points)[2:]
+        rise = KAGGLE_RISE * (y1 - y0)
+        matrix = geometry.crop_matrix(np.array([x0, y0 - rise, x1, y1 - rise]), KAGGLE_SIZE, KAGGLE_ROOM)
+    pixels = geometry.warp(image, matrix, KAGGLE_SIZE, border=None)
+    return Sample(geometry.apply(matrix, face.keypoints), face.schema, pixels=pixels, meta=face.meta)
 
 
 def _stem(name: str) -> str:
