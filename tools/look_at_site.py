@@ -117,7 +117,7 @@ def look(site: Path, browser: str, shots: Path | None, only: list[str] | None = 
 
 
 def _window(program: Any, width: int, scheme: str) -> Any:
-    page = program.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = program.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce")
     page.set_default_timeout(PATIENCE)
     return page
 
