@@ -4,8 +4,8 @@
 
 On the validation list of 300-W's train folders: candidates of a low threshold, in every third picture as it is, turned
 by any angle, small, dark and covered, against candidates in all of them with the faces painted over or cut away.
-The weights go to the model's ``config.json`` as ``face_score`` (see ``facekp/_verdict.py``), what they do on halves of
-the pictures that did not fit them to ``benchmarks/results``.
+The weights go to the model's ``config.json`` as ``face_score`` (see ``facekp/models/verdict.py``), what they do on
+halves of the pictures that did not fit them to ``benchmarks/results``.
 """
 
 from __future__ import annotations

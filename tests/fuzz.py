@@ -3,7 +3,8 @@
     python tests/fuzz.py --inputs 200000 --seed 1
 
 Input i is of the target ``i mod 13``, mutated by ``random.Random(f"{seed}:{i}")``: the same at every run with the same
-Pillow, which makes the good pictures, so that ``--first I --inputs I+1`` shows a fault again.  They are read in a
+Pillow, which makes the good pictures, so that ``--first I --inputs I+1`` shows a fault again, and ``--only READER``
+leaves out the inputs of the others.  They are read in a
 process of its own, which may not take more than --memory beyond what it has at the start, nor more than --limit seconds
 for one of them; when it dies, a new one goes on with the next.  What a process that lives takes for a fault lies in
 --keep.  Warnings of numpy count as faults, too.  Exit code 1: there was a fault.
@@ -213,8 +214,10 @@ def attempt(target: Target, data: bytes) -> tuple[int, str]:
     return READ, ""
 
 
-def work(first: int, last: int, seed: int, table: Path, limit: float, memory: int) -> Iterator[tuple[int, str, bytes]]:
-    """Read inputs, count in the file ``table`` what came of them; yields faults."""
+def work(
+    first: int, last: int, seed: int, table: Path, limit: float, memory: int, only: str | None
+) -> Iterator[tuple[int, str, bytes]]:
+    """Read inputs, all or those of one reader, count in the file ``table`` what came of them; yields faults."""
     from fuzz_seeds import targets
 
     counts = np.memmap(table, np.int64, "r+")
@@ -226,6 +229,8 @@ def work(first: int, last: int, seed: int, table: Path, limit: float, memory: in
                 assert attempt(target, data)[0] == READ, attempt(target, data)
         hold(memory)
         for i in range(first, last):
+            if only is not None and NAMES[i % len(NAMES)] != only:
+                continue
             counts[0] = i
             target, rng = todo[i % len(todo)], random.Random(f"{seed}:{i}")
             data = mutant(target, rng)
@@ -256,12 +261,15 @@ def hold(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (top, top))
 
 
-def supervise(first: int, inputs: int, seed: int, folder: Path, limit: float, memory: int) -> list[str]:
+def supervise(
+    first: int, inputs: int, seed: int, folder: Path, limit: float, memory: int, only: str | None
+) -> list[str]:
     """Run workers until all inputs are read; returns the faults."""
     names, faults, begun = list(NAMES), list[str](), first
     table = folder / "counts"
     np.array([first] + [0] * 4 * len(names), np.int64).tofile(table)
     command = [sys.executable, __file__, "--worker", str(table), "--seed", str(seed), "--keep", str(folder)]
+    command += [] if only is None else ["--only", only]
     while first < inputs:
         ends = ["--first", str(first), "--inputs", str(inputs), "--limit", str(limit), "--memory", str(memory >> 20)]
         done = subprocess.run([*command, *ends], capture_output=True, text=True, check=False)
@@ -310,20 +318,23 @@ def main() -> int:
     parser.add_argument("--memory", type=int, default=2048, metavar="MIB", help="more than at the start; 0: any")
     parser.add_argument("--keep", type=Path, help="where inputs that show a fault are put")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=NAMES, metavar="READER", help="leave out the inputs of the others")
     parser.add_argument("--first", type=int, default=0, help="begin with this input")
     given = parser.parse_args()
     if given.worker is not None:
         memory = given.memory << 20
-        for i, why, data in work(given.first, given.inputs, given.seed, given.worker, given.limit, memory):
+        for i, why, data in work(given.first, given.inputs, given.seed, given.worker, given.limit, memory, given.only):
             (given.keep / f"fault-{i}").write_bytes(data)
             say(f"fault {i} {NAMES[i % len(NAMES)]}: {why}")
         return 0
+    asked: dict[str, Any] = {key: getattr(given, key) for key in ("first", "inputs", "seed", "limit", "only")}
+    asked["memory"] = given.memory << 20
     if given.keep is not None:
         given.keep.mkdir(parents=True, exist_ok=True)
-        faults = supervise(given.first, given.inputs, given.seed, given.keep, given.limit, given.memory << 20)
+        faults = supervise(folder=given.keep, **asked)
     else:
         with scratch() as folder:
-            faults = supervise(given.first, given.inputs, given.seed, Path(folder), given.limit, given.memory << 20)
+            faults = supervise(folder=Path(folder), **asked)
     say("\n".join(faults[:50]))
     return 1 if faults else 0
 

@@ -11,15 +11,17 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image
 
-from facekp import datasets, decoders, hub, image, models, schema
+from facekp import datasets, decoders, finder, hub, image, models, schema
 from facekp.datasets.asf import read_asf
 from facekp.datasets.kaggle import KAGGLE_COLUMNS
 from facekp.datasets.pts import read_pts
 
 PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 MAX_PIXELS = 200_000
+PICTURE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,7 @@ def targets(folder: Path) -> dict[str, Target]:
     for place in ("training", "WFLW_images"):
         (folder / place).mkdir()
         (folder / place / "a.png").write_bytes(photo.read_bytes())
-    model = folder / "model"
-    seed = network(model)
-    found["config.json"] = Target("json", [seed], through(model / "config.json", lambda p: load(p.parent)))
+    found["config.json"] = Target("json", saved(folder), lambda data: use(folder, data))
     return found
 
 
@@ -96,10 +96,37 @@ def wflw_set(table: Path) -> None:
     touched(datasets.WFLW(table.parent.parent))
 
 
-def load(folder: Path) -> None:
-    from facekp import Detector
+def use(folder: Path, data: bytes) -> None:
+    """Load the model of a config, and look at one small picture with it.
 
-    Detector.from_pretrained(folder, finder=None, device="cpu", engine="torch")
+    The weights are those of the seed that has the same type and the same kind of codec: others would not fit.
+    """
+    from facekp import Detector
+    from facekp.detector import load_finder
+
+    place = folder / which(data)
+    (place / "config.json").write_bytes(data)
+    if place.name == "finder":
+        load_finder(place, engine="torch")([PICTURE])
+        return
+    detector = Detector.from_pretrained(place, finder=None, device="cpu", engine="torch")
+    (face,) = detector(PICTURE, boxes="full")
+    assert face.keypoints.shape == (len(detector.schema), 2)
+    assert ((face.scores >= 0) & (face.scores <= 1)).all()
+    detector(PICTURE, boxes=[[4.0, 3.0, 40.0, 38.0]])
+    error = detector.codec.expected_error(torch.from_numpy(face.scores)[None])
+    assert error is None or error.shape == (1, len(detector.schema))
+
+
+def which(data: bytes) -> str:
+    """The folder whose weights may fit."""
+    try:
+        config = json.loads(data)
+        if config.get("type") == "finder" or "finder" in config:
+            return "finder"
+        return "heatmap" if "heatmap_size" in config["codec"] else "vector"
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return "vector"
 
 
 # ---------------------------------------------------------------- good inputs
@@ -175,20 +202,32 @@ def wflw() -> list[bytes]:
     return [f"{row} 10 10 80 90 0 0 1 0 0 1 a.png\n".encode()]
 
 
-def network(folder: Path) -> bytes:
-    """A model of few weights; returns its config."""
-    options = {"name": "resnet", "points": 68, "head": "regression", "head_width": 8}
-    config = {
-        "type": "keypoints",
-        "name": "fuzz",
+def saved(folder: Path) -> list[bytes]:
+    """Models of few weights: one that gives coordinates, one that gives maps, and a finder; returns their configs."""
+    shared = {"type": "keypoints", "name": "fuzz", "licence": "none"}
+    pixels = {"mean": 127.5, "std": 64.0, "color": "rgb", "clahe": 0}
+    three = schema.get("ibug68").subset(["left_eye_outer", "right_eye_outer", "nose_tip"], "three")
+    fitted = {"slope": -2.5, "bias": [1.0, 2.0, 3.0], "error": {"slope": 1.0, "bias": [0.5]}}
+    resnet = {"name": "resnet", "points": 68, "head": "regression", "head_width": 8}
+    unet = {"name": "unet", "points": 3, "channels": [4, 8]}
+    vector = {
         "schema": "ibug68",
-        "network": options,
+        "network": resnet,
         "codec": decoders.create("regression", input_size=(32, 32)).to_config(),
         "crop": {"size": [32, 32], "scale": 1.2, "box": "extent"},
-        "preprocessing": {"mean": 127.5, "std": 64.0, "color": "rgb", "clahe": 0},
-        "licence": "none",
+        "preprocessing": pixels,
     }
-    hub.save(folder, models.from_config(options), config)
-    text = (folder / "config.json").read_bytes()
-    assert json.loads(text)
-    return text
+    maps = {
+        "schema": three.to_dict(),
+        "network": unet,
+        "codec": decoders.create("dark", input_size=(32, 32), heatmap_size=(32, 32), calibration=fitted).to_config(),
+        "crop": {"size": [32, 32], "scale": 1.2, "box": "extent"},
+        "preprocessing": {**pixels, "clahe": 2.0},
+        "face_score": {"finder": 0.5, "points": 1.0, "bias": 0.1, "least": 0.1, "likely": 0.3, "min_score": 0.5},
+    }
+    spec = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
+    rule = finder.FinderConfig(side=64, min_score=0.0, turns=(90.0,)).to_dict()
+    hub.save(folder / "vector", models.from_config(resnet), {**shared, **vector})
+    hub.save(folder / "heatmap", models.from_config(unet), {**shared, **maps})
+    hub.save(folder / "finder", finder.create(spec), {"type": "finder", "name": "f", "network": spec, "finder": rule})
+    return [(folder / name / "config.json").read_bytes() for name in ("vector", "heatmap", "finder")]

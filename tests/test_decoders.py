@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,7 +338,7 @@ def test_a_point_off_the_input_is_masked(name: str) -> None:
         ("soft_argmax", {"rated": "maybe"}, "rated must be true or false, and rating_weight 0 or more, got 'maybe'"),
         ("soft_argmax", {"rating_weight": -1}, "rated must be true or false, and rating_weight 0 or more"),
         ("soft_argmax", {"loss": "heatmap_bce"}, "unknown loss 'heatmap_bce'"),
-        ("dark", {"blur": -1}, "blur must be at least 0"),
+        ("dark", {"blur": -1}, "blur must be from 0"),
         ("dark", {"limit": 0}, "limit positive"),
         ("dark", {"heatmap_size": (4, 4)}, "dark: heatmap_size must be at least 5 a side"),
         ("udp", {"heatmap_size": (2, 2)}, "udp: heatmap_size must be at least 3 a side"),
@@ -468,3 +469,16 @@ def test_a_codec_that_was_never_fitted_expects_nothing() -> None:
     flat = {"slope": 0.0, "bias": [0.3], "error": {"slope": 1.0, "bias": [math.log(0.25)]}}
     codec = decoders.create("regression", input_size=(40, 80), calibration=flat)
     torch.testing.assert_close(codec.expected_error(torch.rand(2, 3)), torch.full((2, 3), 20.0))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("dark", {"blur": 2000.0}, "blur must be from 0 to 32"),
+        ("weighted_argmax", {"window": 65535}, "window must be an odd number of cells up to 65"),
+        ("soft_argmax", {"point_weight": "x"}, "codec soft_argmax: could not convert"),
+    ],
+)
+def test_options_that_would_take_all_memory_or_are_no_numbers(name: str, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        decoders.create(name, input_size=(32, 32), heatmap_size=(32, 32), **options)

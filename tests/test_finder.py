@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from facekp import detector, finder, geometry, hub
 from facekp import image as images
 from facekp.datasets import frames as framesets
-from facekp.errors import ArgumentError
+from facekp.errors import ArgumentError, HubError
 from facekp.finder.targets import FACE, IGNORE, NOTHING, SIZE_RANGES, box_iou, predicted_boxes
 from facekp.metrics import detection
 from facekp.training.data import validation_names
@@ -278,9 +279,50 @@ def test_wrong_threshold_and_config(small: finder.FaceFinder) -> None:
         finder.FinderConfig(nms_iou=0)
     with pytest.raises(ArgumentError, match="slope"):
         finder.FinderConfig(slope=0)
-    for much in ({"side": 10_000}, {"max_zoom": 65.0}, {"batch_size": 5000}):
-        with pytest.raises(ArgumentError, match="side is at most 8192, max_zoom 64, batch_size 4096"):
-            finder.FinderConfig(**much)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"side": 10_000}, "side: expected a whole number from 32 to 8192, got 10000"),
+        ({"side": 384.0}, "side: expected a whole number"),
+        ({"side": True}, "side: expected a whole number"),
+        ({"max_zoom": 65.0}, "max_zoom: expected a number"),
+        ({"max_zoom": 0}, "max_zoom: expected a number"),
+        ({"margin": 192}, "margin: must be under half the side"),
+        ({"margin": -1}, "margin: expected a whole number"),
+        ({"fill": "grey"}, "fill: expected a whole number from 0 to 255, got 'grey'"),
+        ({"fill": 256}, "fill: expected a whole number"),
+        ({"mean": float("nan")}, "mean: expected a number"),
+        ({"mean": [1]}, "mean: expected a number"),
+        ({"std": "a"}, "std: expected a number"),
+        ({"std": 0}, "std: expected a number"),
+        ({"min_score": None}, "min_score: expected a number from 0 to 1, got None"),
+        ({"nms_iou": "x"}, "nms_iou: expected a number"),
+        ({"batch_size": {"a": 1}}, "batch_size: expected a whole number"),
+        ({"batch_size": 5000}, "batch_size: expected a whole number from 1 to 4096"),
+        ({"slope": "steep"}, "slope: expected a number"),
+        ({"slope": -1}, "slope: expected a number"),
+        ({"bias": float("inf")}, "bias: expected a number"),
+        ({"turns": 90}, "turns: expected angles"),
+        ({"turns": ["a"]}, "turns: expected angles"),
+        ({"turns": [1] * 400}, "turns: expected at most 360 angles"),
+    ],
+)
+def test_a_finder_config_that_is_wrong(
+    value: dict[str, Any], says: str, small: finder.FaceFinder, tmp_path: Path
+) -> None:
+    with pytest.raises(ArgumentError, match=f"finder: {says}") as caught:
+        finder.FinderConfig(**value)
+    assert "\n" not in str(caught.value)
+    hub.save(tmp_path, small.network, {"type": "finder", "name": "small", "network": SMALL, "finder": value})
+    with pytest.raises(HubError, match=rf"{tmp_path}: config\.json: finder"):
+        detector.load_finder(tmp_path)
+
+
+def test_a_finder_config_that_is_no_table() -> None:
+    with pytest.raises(ArgumentError, match="finder: expected an object, got 'x'"):
+        finder.FinderConfig.from_dict("x")  # type: ignore[arg-type]
 
 
 def test_calibration_changes_scores_and_nothing_else(small: finder.FaceFinder) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -234,7 +235,7 @@ def test_what_is_no_whole_model_is_not_pushed(server: Hub, model: Path, tmp_path
     config = json.loads((model / hub.CONFIG).read_text("utf-8"))
     del config["crop"], config["preprocessing"]
     (tmp_path / "half" / hub.CONFIG).write_text(json.dumps(config), "utf-8")
-    with pytest.raises(HubError, match="config.json has no crop, preprocessing"):
+    with pytest.raises(HubError, match=r"config\.json: there is no crop, preprocessing, without which"):
         hub.push(tmp_path / "half", "me/half")
     assert not server.requests
 
@@ -293,3 +294,100 @@ def test_models_are_listed_for_people_and_programs(
     assert [row["source"] for row in rows] == ["package", "hub"]
     assert (rows[0]["nme"], rows[0]["bytes"]) == (0.25, (model / hub.WEIGHTS).stat().st_size)
     assert set(rows[0]) == set(hub.Entry.__dataclass_fields__)
+
+
+# ---------------------------------------------------------------- pinned
+
+
+def test_what_was_pushed_is_pinned_by_what_the_command_printed(
+    server: Hub, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As CONTRIBUTING.md says: the name then means that commit with those files."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "benchmarks"))
+    import ship
+
+    table, printed = tmp_path / "pushed.json", tmp_path / "push.json"
+    table.write_text("{}", "utf-8")
+    assert main(["push", str(model), "facekp/tiny", "--json"]) == 0
+    printed.write_text(capsys.readouterr().out, "utf-8")
+    ship.pin(str(printed), str(model), table)
+    entry = json.loads(table.read_text("utf-8"))["tiny"]
+    commit = server.repos["facekp/tiny"].branches["main"]
+    assert (entry["revision"], entry["points"], entry["schema"], entry["nme"]) == (commit, 68, "ibug68", 0.25)
+    server.repos["facekp/tiny"].commit({"config.json": b"{}"})  # the branch goes on
+    monkeypatch.setattr(hub, "pushed", lambda: json.loads(table.read_text("utf-8")))
+    assert hub.load("tiny", kind="keypoints").origin == f"facekp/tiny@{commit}"
+    assert [e.revision for e in hub.available() if e.name == "tiny"] == [commit]
+    shutil.copytree(model, tmp_path / "other")
+    edit(tmp_path / "other", name="other")
+    with pytest.raises(SystemExit, match=r"config\.json is not the one that was pushed"):
+        ship.pin(str(printed), str(tmp_path / "other"), table)
+    assert main(["push", str(model), "facekp/tiny", "--json", "--dry-run"]) == 0
+    printed.write_text(capsys.readouterr().out, "utf-8")
+    with pytest.raises(SystemExit, match="no dry run"):
+        ship.pin(str(printed), str(model), table)
+
+
+# ---------------------------------------------------------------- arguments that are none
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"),
+    [
+        (None, "folder: expected a path, got NoneType"),
+        (3, "folder: expected a path, got int"),
+        ("a\0b", "folder: expected a path, got 'a"),
+        ("", "folder: expected a path, got an empty text; '.' is this folder"),
+    ],
+)
+def test_a_folder_that_is_none(
+    model: Path, folder: Any, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    detector = Detector.from_pretrained(model, device="cpu")
+    calls: list[Callable[[], object]] = [
+        lambda: detector.save_pretrained(folder),
+        lambda: hub.save(folder, detector.network, detector.config),
+        lambda: hub.write_config(folder, {}),
+        lambda: hub.push(folder, "me/x", dry_run=True),
+    ]
+    for call in calls:
+        with pytest.raises(ArgumentError, match=says):
+            call()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("repo", "options", "says"),
+    [
+        (None, {}, "repository: expected ORG/NAME, such as me/my-model, got NoneType"),
+        ("me/x", {"revision": 3}, "revision: expected the name of a branch, tag or commit, got int"),
+        ("me/x", {"private": "yes"}, "private: expected True, False or None, got 'yes'"),
+        ("me/x", {"message": 3}, "message: expected text, got int"),
+        ("me/x", {"token": 3}, "token: expected text, False or None, got int"),
+    ],
+)
+def test_what_cannot_be_pushed_to(server: Hub, model: Path, repo: Any, options: dict[str, Any], says: str) -> None:
+    detector = Detector.from_pretrained(model, device="cpu")
+    for call in (detector.push_to_hub, lambda *a, **o: hub.push(model, *a, **o)):
+        with pytest.raises(ArgumentError, match=says):
+            call(repo, **options)
+    assert not server.requests
+
+
+def test_a_config_is_read_by_text_and_path_and_written_where_that_is_possible(model: Path, tmp_path: Path) -> None:
+    assert hub.read_config(str(model / hub.CONFIG)) == hub.read_config(model / hub.CONFIG)
+    with pytest.raises(ArgumentError, match="path: expected a path, got int"):
+        hub.read_config(3)  # type: ignore[arg-type]
+    with pytest.raises(HubError, match=r"nowhere: cannot be written \(No such file or directory\)"):
+        hub.write_config(tmp_path / "nowhere", {})
+
+
+@pytest.mark.parametrize("config", [{"a": object()}, {"a": {1, 2}}, "text", None])
+def test_a_config_that_is_no_plain_data_is_not_saved(model: Path, tmp_path: Path, config: Any) -> None:
+    network = Detector.from_pretrained(model, device="cpu").network
+    with pytest.raises(ArgumentError, match="config: (expected a mapping, got|'a' is no plain data, as JSON has it)"):
+        hub.save(tmp_path / "new", network, config)
+    with pytest.raises(ArgumentError, match="network: expected a torch.nn.Module, got NoneType"):
+        hub.save(tmp_path / "new", None, {})  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from hubserver import READER, Hub, connect, set_offline, sha256, small_model
 
-from facekp import Detector, hub
-from facekp.errors import HubError
+from facekp import Detector, decoders, hub
+from facekp.errors import ArgumentError, HubError
 
 REPO = "someone/tiny"
 GET_WEIGHTS = "GET /objects/"
@@ -433,3 +433,152 @@ def test_the_environment_of_huggingface_hub_holds(server: Hub, files: dict[str, 
     assert "HF_HUB_OFFLINE is set" in done.stderr
     if not huggingface_hub.__version__.startswith("0."):  # which has a progress bar on a terminal only
         assert "100%|" in done.stderr
+
+
+# ---------------------------------------------------------------- wrong where only use would show it
+
+FITTED = {"slope": -4.0, "bias": [-14.0]}
+CROP = {"size": [16, 16], "scale": 1.2, "box": "full"}
+UNUSABLE = [
+    ({"crop": None}, r"config\.json: there is no crop, without which the model cannot be used"),
+    ({"codec": None, "name": None}, "there is no name, codec, without which"),
+    ({"name": ["a"]}, "name must be text of one line"),
+    ({"crop": {**CROP, "scale": "large"}}, r"crop\.scale must be a number from 0\.01 to 100, not 'large'"),
+    ({"crop": {**CROP, "size": [16]}}, r"crop\.size must be \[16, 16\], the codec's input_size"),
+    ({"crop": {**CROP, "size": "16"}}, r"crop\.size must be two whole numbers"),
+    ({"crop": {"size": [16, 16], "scale": 1.2}}, r"crop\.box must be one of extent, source, full, not missing"),
+    ({"preprocessing": {"mean": 127.5, "std": 0}}, r"preprocessing\.std must be a number from 1e-06 .*, not 0"),
+    ({"preprocessing": {"std": 64.0}}, r"preprocessing\.mean must be a number .*, not missing"),
+    ({"preprocessing": {"mean": 1, "std": 1, "color": "red"}}, r"preprocessing\.color must be one of rgb, grey"),
+    ({"preprocessing": {"mean": 1, "std": 1, "clahe": -1}}, r"preprocessing\.clahe must be a number from 0"),
+    ({"preprocessing": {"mean": 1, "std": 1, "color": "grey"}}, r"network: does not take crops of \(1, 16, 16\)"),
+    ({"face_score": {"finder": 1}}, "face_score: points, bias, least, likely, min_score missing"),
+    (
+        {"codec": {"name": "simcc", "input_size": [16, 16]}},
+        r"network: gives \(136,\) for a crop, but codec simcc reads",
+    ),
+]
+CALIBRATIONS: list[tuple[Any, str]] = [
+    ({"a": 1}, "calibration: expected slope and bias, got a"),
+    ({}, "calibration: expected slope and bias, got nothing"),
+    (3, "calibration: expected slope and bias, got 3"),
+    ({**FITTED, "slope": "x"}, r"calibration\.slope: expected a finite number, got 'x'"),
+    ({**FITTED, "slope": None}, r"calibration\.slope: expected a finite number"),
+    ({**FITTED, "slope": True}, r"calibration\.slope: expected a finite number"),
+    ({**FITTED, "bias": []}, r"calibration\.bias: expected a list of finite numbers, got \[\]"),
+    ({**FITTED, "bias": [None]}, r"calibration\.bias: expected a list of finite numbers"),
+    ({**FITTED, "bias": [1, 2]}, r"calibration\.bias: expected 1 number, or one for each of 68 points, got 2"),
+    ({**FITTED, "error": [-1, 32]}, r"calibration\.error: expected slope and bias, got \[-1, 32\]"),
+    (
+        {**FITTED, "error": {"slope": 1.0, "bias": [0.0] * 3}},
+        r"calibration\.error\.bias: expected 1 number, or one for",
+    ),
+    ({**FITTED, "more": 1}, "calibration: expected slope and bias, got slope, bias, more"),
+]
+UNUSABLE += [
+    ({"codec": {"name": "regression", "input_size": [16, 16], "calibration": given}}, says)
+    for given, says in CALIBRATIONS
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), UNUSABLE, ids=[says[:40] for _, says in UNUSABLE])
+def test_a_config_that_could_not_be_used_is_refused(
+    server: Hub, files: dict[str, bytes], changes: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    """It says in one line what is wrong, of which commit, where that came from, and what to do offline."""
+    kept = {k: v for k, v in (json.loads(files[hub.CONFIG]) | changes).items() if v is not None}
+    broken = files | {hub.CONFIG: json.dumps(kept).encode()}
+    commit = server.add(REPO, broken)
+    with pytest.raises(HubError, match=says) as caught:
+        Detector.from_pretrained(REPO, device="cpu")
+    message = str(caught.value)
+    assert message.startswith(f"{REPO}@{commit}: config.json: ")
+    assert server.url in message
+    assert "Offline, give a folder" in message
+    assert not any(word in message for word in ("\n", "Error(", "Traceback"))
+    (tmp_path / "bad").mkdir()
+    for name, data in broken.items():
+        (tmp_path / "bad" / name).write_bytes(data)
+    with pytest.raises(HubError, match=says):
+        hub.push(tmp_path / "bad", "me/bad", dry_run=True)  # what would not load is not pushed
+
+
+@pytest.mark.parametrize(("given", "says"), CALIBRATIONS)
+def test_a_calibration_given_to_a_codec_is_an_argument(given: Any, says: str) -> None:
+    def make() -> None:
+        decoders.create("regression", input_size=(16, 16), calibration=given).check_points(68)
+
+    with pytest.raises(ArgumentError, match=says):
+        make()
+
+
+def test_weights_that_do_not_fit_say_whence_they_came(server: Hub, files: dict[str, bytes]) -> None:
+    spec = {"name": "simple", "points": 68, "input_size": [16, 16], "channels": [5], "hidden": []}
+    commit = server.add(REPO, edited(files, network=spec))
+    with pytest.raises(HubError, match=r"model\.safetensors does not fit config\.json: ") as caught:
+        Detector.from_pretrained(REPO, device="cpu")
+    message = str(caught.value)
+    assert message.startswith(f"{REPO}@{commit}: ")
+    assert f"; it came from {server.url}. Offline, give a folder" in message
+    assert "\n" not in message
+
+
+# ---------------------------------------------------------------- arguments that are none
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"cache_dir": 3}, "cache_dir: expected a path, got int"),
+        ({"cache_dir": ""}, "cache_dir: expected a path, got an empty text"),
+        ({"cache_dir": "a\0b"}, "cache_dir: expected a path, got 'a"),
+        ({"cache_dir": __file__}, "cache_dir: expected a folder, .* is a file"),
+        ({"revision": 3}, "revision: expected the name of a branch, tag or commit, got int"),
+        ({"revision": ""}, "revision: expected the name of a branch, tag or commit, got ''"),
+        ({"revision": "a\nb"}, r"revision: expected the name of a branch, tag or commit, got 'a\\nb'"),
+        ({"name": f"{REPO}@a\nb"}, r"its revision: expected the name of a branch, tag or commit, got 'a\\nb'"),
+    ],
+)
+def test_arguments_that_cannot_be_meant(server: Hub, options: dict[str, Any], says: str) -> None:
+    for call in (load, lambda **given: Detector.from_pretrained(**{"name": REPO, **given})):
+        with pytest.raises(ArgumentError, match=says) as caught:
+            call(**options)
+        assert "\n" not in str(caught.value)
+    assert not server.requests
+
+
+def test_a_cache_that_cannot_be_written_is_not_the_hubs_fault(
+    server: Hub, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    server.add(REPO, files)
+    (tmp_path / "file").write_text("")
+    below = tmp_path / "file" / "cache"
+    message = refused(r"the cache .*cache \(.* cannot be written \(Not a directory\)\)", cache_dir=below)
+    assert "\n" not in message
+    assert f"the Hub {server.url} (it has config.json)" in message
+    server.add("x/y", {"a.onnx": b"a"})
+    with pytest.raises(HubError, match=r"x/y: a.onnx: not loaded\. The cache .*: .* cannot be written") as caught:
+        hub.fetch("x/y", "a.onnx", sha256(b"a"), cache_dir=below)
+    assert server.url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ((None, "a", "0" * 64), "repository: expected ORG/NAME, such as me/my-model, got NoneType"),
+        (("name", "a", "0" * 64), "repository 'name': expected ORG/NAME"),
+        (("x/y", None, "0" * 64), "file: expected text, got NoneType"),
+        (("x/y", "", "0" * 64), "file: expected text, got an empty text"),
+        (("x/y", "a", "0"), "sha256: expected 64 hexadecimal digits, got '0'"),
+        (("x/y", "a", None), "sha256: expected 64 hexadecimal digits, got None"),
+    ],
+)
+def test_a_file_that_cannot_be_meant(server: Hub, arguments: tuple[Any, ...], says: str) -> None:
+    with pytest.raises(ArgumentError, match=says):
+        hub.fetch(*arguments)
+    assert not server.requests
+
+
+def test_a_checksum_in_capitals_is_the_same(server: Hub) -> None:
+    server.add("x/y", {"a.onnx": b"a"})
+    assert hub.fetch("x/y", "a.onnx", sha256(b"a").upper()).read_bytes() == b"a"

@@ -15,6 +15,8 @@ from torch.overrides import TorchFunctionMode
 from . import decoders, finder, models, schema
 from ._version import __version__
 from .errors import FacekpError, HubError
+from .models.facts import NEEDED, Facts, missing
+from .models.facts import schema_of as told_schema
 
 __all__ = ["FORMAT", "MAX_BYTES", "MAX_NUMBERS", "DamagedError", "blank", "check", "check_fit", "parse", "schema_of"]
 
@@ -101,7 +103,7 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
 def check(config: Mapping[str, Any]) -> None:
     """Judge a config before its weights are read: names, sizes, and the network as a whole.
 
-    What is missing is left to those who need it.
+    What is missing is left to those who need it: a network alone can be saved and loaded, too.
 
     Raises:
         HubError: it names what facekp does not know, or asks for what no machine should allocate.
@@ -113,11 +115,16 @@ def check(config: Mapping[str, Any]) -> None:
         if section in config:
             _check_numbers(_mapping(config, section), section)
     try:
+        if kind == "finder":
+            finder.FinderConfig.from_dict(config.get("finder", {}))
         layout = schema_of(config)
-        if "codec" in config:
+        facts = None
+        if kind == "keypoints" and not missing(config):
+            facts = Facts.read(config)
+        elif "codec" in config:
             decoders.from_config(_mapping(config, "codec"))
         if "network" in config:
-            _check_network(_mapping(config, "network"), str(kind), layout)
+            _check_network(_mapping(config, "network"), str(kind), layout, facts)
     except FacekpError as error:
         raise HubError(str(error)) from None
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError, RuntimeError) as error:
@@ -133,9 +140,8 @@ def check_fit(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
         HubError: something is missing, or a weight has another name or shape.
     """
     keypoints = config["type"] == "keypoints"
-    needed = ("name", "network", *(("schema", "codec", "crop", "preprocessing") if keypoints else ("finder",)))
-    if missing := [key for key in needed if key not in config]:
-        raise HubError(f"config.json has no {', '.join(missing)}, without which the model cannot be used")
+    if lacks := missing(config, (*NEEDED, "network") if keypoints else ("name", "network", "finder")):
+        raise HubError(f"config.json: {lacks}")
     options = _mapping(config, "network")
     if ":" in str(options.get("name", "")):
         return
@@ -148,12 +154,7 @@ def check_fit(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
 
 def schema_of(config: Mapping[str, Any]) -> schema.KeypointSchema | None:
     """The points of a model, or None for one that has none."""
-    said = config.get("schema")
-    if said is None:
-        return None
-    if isinstance(said, str):
-        return schema.get(said)
-    return schema.KeypointSchema.from_dict(_mapping(config, "schema"))
+    return None if config.get("schema") is None else told_schema(config)
 
 
 def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -163,7 +164,9 @@ def _mapping(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return value
 
 
-def _check_network(options: Mapping[str, Any], kind: str, layout: schema.KeypointSchema | None) -> None:
+def _check_network(
+    options: Mapping[str, Any], kind: str, layout: schema.KeypointSchema | None, facts: Facts | None
+) -> None:
     if options.get("pretrained"):
         raise HubError("network: pretrained asks for other weights, from elsewhere; a saved model has its own")
     if kind == "finder":
@@ -172,7 +175,24 @@ def _check_network(options: Mapping[str, Any], kind: str, layout: schema.Keypoin
         points = options.get("points")
         if layout is not None and isinstance(points, int) and points != len(layout):
             raise HubError(f"network: has {points} points, but schema {layout.name} has {len(layout)}")
-        blank(lambda: models.from_config(options))
+        built = blank(lambda: models.from_config(options))
+        if facts is not None:
+            _check_output(built, facts)
+
+
+def _check_output(network: nn.Module, facts: Facts) -> None:
+    """Whether the network takes the model's crops, and gives what its codec reads: shapes alone."""
+    codec, channels = facts.codec, 1 if facts.grey else int(getattr(network, "in_channels", 3))
+    crop = torch.empty(1, channels, *facts.crop_size, device="meta")
+    try:
+        with torch.inference_mode():
+            output = network.eval()(crop)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise HubError(f"network: does not take crops of {tuple(crop.shape[1:])} ({_first_line(error)})") from None
+    wanted: tuple[int, ...] = (codec.channels(len(facts.schema)), *getattr(codec, "heatmap_size", ()))
+    given = tuple(output.shape[1:]) if codec.output == "heatmap" else (output[0].numel(),)
+    if given != wanted:
+        raise HubError(f"network: gives {given} for a crop, but codec {codec.name} reads {wanted}")
 
 
 def _check_numbers(value: Any, where: str) -> None:

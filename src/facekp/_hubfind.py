@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ._hubtalk import checked_token, hub_address, reason, status_of
+from ._hubargs import as_revision
+from ._hubtalk import cache_of, checked_token, hub_address, local_reason, reason, status_of
 from ._version import __version__
 from .errors import FacekpError, HubError
 
@@ -65,13 +66,10 @@ class _Wanted:
         names = ", ".join(self.inside) or "none"
         return f"Offline, give a folder with {CONFIG} and {WEIGHTS}, or a name in the package ({names})"
 
-    def failed(self, why: str) -> HubError:
+    def failed(self, why: str, cache: str = "") -> HubError:
         """One message: what was tried, from where, and what to do."""
-        from huggingface_hub import constants
-
-        cache = self.cache_dir or constants.HF_HUB_CACHE
         tried = [f"a folder {self.name!r} (there is none)", "the package (not in it)"]
-        tried.append(f"the cache {cache} ({_in_cache(self)})")
+        tried.append(f"the cache {cache_of(self.cache_dir)} ({cache or _in_cache(self)})")
         tried.append(f"the Hub {hub_address()} ({why})")
         return HubError(f"{self.place}: not loaded. Tried {'; '.join(tried)}. {self.offline}")
 
@@ -116,11 +114,12 @@ def find(
         raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
     repo, at, said = name.partition("@")
     if at and revision not in (None, said):
-        raise HubError(f"{name}: names a revision, and revision={revision!r} names another; give one of them")
+        raise HubError(f"{name!r:.200}: names a revision, and revision={revision!r} names another; give one of them")
     repo, revision = repo if "/" in repo else f"{ORGANISATION}/{repo}", said if at else revision
     if not _REPO.fullmatch(repo) or (at and not said):
         choices = ", ".join(inside)
         raise HubError(f"{name!r}: no such folder; give a folder, org/repo[@revision], or one of: {choices}")
+    as_revision(revision, "the model's name: its revision")
     _check_repo(repo, name, inside)
     pin = pushed.get(repo.removeprefix(f"{ORGANISATION}/"), {}) if repo.startswith(f"{ORGANISATION}/") else {}
     if revision is None or revision == pin.get("revision"):
@@ -212,6 +211,8 @@ def _download(wanted: _Wanted, name: str, revision: str | None) -> Path:
             )
         )
     except Exception as error:  # as above
+        if why := local_reason(error):
+            raise wanted.failed(f"it has {name}", why) from error
         raise wanted.failed(f"{name}: {reason(error)}") from error
 
 

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from . import _hubcard
+from ._hubargs import as_revision
 from ._hubfind import CARD, CONFIG, PICTURE, WEIGHTS
 from ._hubtalk import checked_token, hub_address, reason
 from ._version import __version__
 from .errors import ArgumentError, HubError
 
-__all__ = ["Pushed", "check_name", "send", "staged"]
+__all__ = ["Pushed", "send", "staged"]
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +76,10 @@ def send(
     """Make the repository where there is none, and commit the files of a folder to it.
 
     Raises:
-        ArgumentError: the repository's name or the token cannot be one.
+        ArgumentError: an option cannot be what it is to be.
         HubError: the Hub refused, or cannot be reached; it says what had been done by then.
     """
-    check_name(repo)
+    check_options(private, revision, message)
     checked = checked_token(token)
     present = [name for name in (CARD, CONFIG, WEIGHTS, PICTURE) if (folder / name).is_file()]
     data = {name: (folder / name).read_bytes() for name in present}
@@ -92,17 +93,13 @@ def send(
     return Pushed(repo=repo, commit=commit, url=url, files=sums, sizes=sizes, card=data[CARD].decode("utf-8"))
 
 
-def check_name(repo: str) -> None:
-    """Raises ArgumentError unless it is ``org/name`` as the Hub takes it."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        raise ArgumentError(f"repository {repo!r}: {str(error).splitlines()[0]}") from None
-    if repo.count("/") != 1:
-        raise ArgumentError(f"repository {repo!r}: expected ORG/NAME, such as me/my-model")
+def check_options(private: bool | None, revision: str | None, message: str | None) -> None:
+    """Raises ArgumentError where one of them cannot be what it is to be."""
+    if private is not None and not isinstance(private, bool):
+        raise ArgumentError(f"private: expected True, False or None, got {private!r:.80}")
+    as_revision(revision)
+    if message is not None and not isinstance(message, str):
+        raise ArgumentError(f"message: expected text, got {type(message).__name__}")
 
 
 def _commit(

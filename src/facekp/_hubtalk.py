@@ -6,10 +6,11 @@ import hashlib
 import re
 from pathlib import Path
 
+from ._hubargs import as_cache, as_repo, as_sha256, as_text
 from ._version import __version__
 from .errors import ArgumentError, HubError
 
-__all__ = ["checked_token", "download", "hub_address", "reason", "status_of"]
+__all__ = ["asked", "cache_of", "checked_token", "download", "hub_address", "local_reason", "reason", "status_of"]
 
 
 def checked_token(token: str | bool | None) -> str | bool | None:
@@ -45,13 +46,14 @@ def download(
         instead: for errors: what to do without it.
 
     Raises:
-        ArgumentError: the token cannot be one.
+        ArgumentError: an argument cannot be what it is to be.
         HubError: it cannot be had, or is another file.
     """
     # Late: it is not needed for what the package carries.
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    token = checked_token(token)
+    token, cache_dir = checked_token(token), as_cache(cache_dir)
+    repo, file, sha256 = as_repo(repo), as_text(file, "file"), as_sha256(sha256)
     try:
         known = try_to_load_from_cache(repo, file, cache_dir=cache_dir)
         if isinstance(known, str) and _digest(Path(known)) == sha256:
@@ -63,7 +65,7 @@ def download(
         )
         digest = _digest(path)
     except Exception as error:  # http clients, OS and half a dozen Hub errors: one answer to the user
-        raise HubError(f"{repo}: {file}: not loaded. The Hub {hub_address()}: {reason(error)}. {instead}") from error
+        raise HubError(f"{repo}: {file}: not loaded. {asked(error, cache_dir)}. {instead}") from error
     if digest != sha256:
         raise HubError(
             f"{repo}: {file} is not the one that facekp has on record: its SHA-256 is {digest}, {sha256} is expected; "
@@ -91,6 +93,31 @@ def hub_address() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT)
+
+
+def asked(error: Exception, cache_dir: str | Path | None) -> str:
+    """Who failed, and how: the cache, where a file of this machine could not be written, or else the Hub."""
+    if why := local_reason(error):
+        return f"The cache {cache_of(cache_dir)}: {why}"
+    return f"The Hub {hub_address()}: {reason(error)}"
+
+
+def cache_of(cache_dir: str | Path | None) -> str:
+    """The Hub's cache: what was given, or Hugging Face's own."""
+    from huggingface_hub import constants
+
+    return str(cache_dir or constants.HF_HUB_CACHE)
+
+
+def local_reason(error: BaseException) -> str:
+    """What an error of a file or folder of this machine says; nothing where it is another.
+
+    The HTTP clients' own errors, and the cache's that a file is not in it, are OSErrors as well, of other modules.
+    """
+    net = isinstance(error, (ConnectionError, TimeoutError))
+    if not isinstance(error, OSError) or net or type(error).__module__ != "builtins" or error.errno is None:
+        return ""
+    return f"{error.filename or 'a file'} cannot be written ({error.strerror})"
 
 
 _SAID = {

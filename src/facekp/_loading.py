@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ from torch import nn
 
 from . import finder, hub, models
 from .engine import runs_on
-from .errors import ArgumentError, FacekpError, HubError
+from .errors import ArgumentError
 
-__all__ = ["check_crop", "check_pixels", "load_finder", "network_of", "pick_device"]
+__all__ = ["load_finder", "network_of", "pick_device"]
 
 # The SHA-256 is that of the file in OpenCV's opencv_zoo, which has not changed since 2023 (commit f12e12798e); it pins
 # the file, as the Hub's commit is not on record here.
@@ -23,8 +22,6 @@ YUNET = (
     "face_detection_yunet_2023mar.onnx",
     "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
 )
-MOST_PIXELS = 4096  # of a crop's side: a hundred megabytes as floats
-CROP_BOXES = ("extent", "source", "full")
 YUNET_INSTEAD = "Offline, get the file from OpenCV's model zoo (opencv_zoo), and say finder='yunet:PATH'"
 
 
@@ -61,11 +58,7 @@ def load_finder(
         return finder.YuNet(text.removeprefix("yunet:"))
     bundle = hub.load(name, kind="finder", cache_dir=cache_dir, token=token)
     network = hub.network_of(lambda: finder.create(bundle.config.get("network", {})), bundle)
-    try:
-        config = finder.FinderConfig.from_dict(bundle.config.get("finder", {}))
-    except FacekpError as error:
-        raise HubError(f"{bundle.origin}: config.json: {error}") from None
-    return finder.FaceFinder(network, config, engine=engine)
+    return finder.FaceFinder(network, bundle.config.get("finder", {}), engine=engine)
 
 
 def network_of(given: nn.Module | Callable[..., nn.Module] | None, bundle: hub.Bundle) -> nn.Module:
@@ -101,27 +94,3 @@ def pick_device(device: str | torch.device, engine: str | None = None) -> torch.
         reason = str(error).strip().splitlines()[0]
         raise ArgumentError(f"device: {device!r} cannot be used here ({reason}); try 'auto' or 'cpu'") from None
     return chosen
-
-
-def check_crop(size: tuple[int, int], codec_size: tuple[int, int], scale: float, box: str) -> None:
-    """A config may come from anywhere: what it says must make crops that its codec can read.
-
-    Raises:
-        ValueError: it does not; the message names the key.
-    """
-    if size != tuple(codec_size) or not all(1 <= side <= MOST_PIXELS for side in size):
-        raise ValueError(f"crop.size must be the codec's input_size {list(codec_size)}, at most {MOST_PIXELS}")
-    if not (math.isfinite(scale) and scale > 0):
-        raise ValueError(f"crop.scale must be over 0, not {scale}")
-    if box not in CROP_BOXES:
-        raise ValueError(f"crop.box must be one of {', '.join(CROP_BOXES)}")
-
-
-def check_pixels(mean: float, std: float) -> None:
-    """The same of what is taken from pixels, and what they are divided by.
-
-    Raises:
-        ValueError: the message names the keys.
-    """
-    if not (math.isfinite(mean) and math.isfinite(std) and std > 0):
-        raise ValueError("preprocessing.mean must be finite, and preprocessing.std over 0")

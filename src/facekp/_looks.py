@@ -10,8 +10,8 @@ import numpy.typing as npt
 from . import geometry
 from ._refine import Refinement
 from ._slots import Crop, Look, Slot
-from ._verdict import Verdict
 from .decoders import Codec
+from .models.verdict import Verdict
 from .pose import levelled
 from .schema import KeypointSchema
 

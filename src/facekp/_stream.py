@@ -15,10 +15,10 @@ from . import geometry
 from ._looks import Looker
 from ._refine import upright
 from ._slots import CHUNK_PIXELS, Crop, Look, Options, Picture, Slot, chunks, given_slot, ordered
-from ._verdict import Verdict
 from .decoders import Codec
 from .errors import ArgumentError, ImageError
 from .face import Face
+from .models.verdict import Verdict
 from .schema import KeypointSchema
 
 __all__ = ["Stream"]

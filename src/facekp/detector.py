@@ -11,21 +11,20 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from . import decoders, hub
 from . import finder as finders
-from . import schema as schemas
-from ._loading import check_crop, check_pixels, load_finder, network_of, pick_device
+from . import hub
+from ._loading import load_finder, network_of, pick_device
 from ._looks import Looker
 from ._predictor import Predictor, Reading
 from ._refine import Refinement
 from ._slots import Options, check_several, choice
 from ._stream import Stream
-from ._verdict import Verdict, renewed
 from .engine import Engine
 from .errors import ArgumentError, HubError, ImageError
 from .face import Face
 from .finder.views import as_turns
-from .schema import KeypointSchema
+from .models.facts import Facts
+from .models.verdict import renewed
 
 __all__ = ["Detector", "Refinement", "pick_device"]
 
@@ -61,22 +60,19 @@ class Detector(Predictor, Stream):
         precision: str = "float32",
         mirror: bool = False,
     ) -> None:
+        if not isinstance(config, dict):
+            raise ArgumentError(f"config: expected what a model's config.json says, got {type(config).__name__}")
         self.config = config
         self.device = pick_device(device, engine)
         try:
-            self.name = str(config["name"])
-            self.schema = _schema(config["schema"])
-            self.codec = decoders.from_config(config["codec"])
-            crop, pixels = config["crop"], config["preprocessing"]
-            self.crop_size: tuple[int, int] = (int(crop["size"][0]), int(crop["size"][1]))
-            self.crop_scale, self.crop_box = float(crop["scale"]), str(crop["box"])
-            self.mean, self.std, self.clahe = float(pixels["mean"]), float(pixels["std"]), float(pixels.get("clahe", 0))
-            check_crop(self.crop_size, self.codec.input_size, self.crop_scale, self.crop_box)
-            check_pixels(self.mean, self.std)
-            self._verdict = Verdict.from_config(config)
-            self.grey = pixels.get("color") == "grey" or getattr(network, "in_channels", 3) == 1
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise HubError(f"{config.get('name', 'model')}: config.json is incomplete or wrong: {error!r}") from None
+            facts = Facts.read(config)
+        except HubError as error:
+            raise HubError(f"{config.get('name', 'model')}: config.json: {error}") from None
+        self.name, self.schema, self.codec = facts.name, facts.schema, facts.codec
+        self.crop_size, self.crop_scale, self.crop_box = facts.crop_size, facts.crop_scale, facts.crop_box
+        self.mean, self.std, self.clahe = facts.mean, facts.std, facts.clahe
+        self.grey = facts.grey or getattr(network, "in_channels", 3) == 1
+        self._verdict = facts.verdict
         if mirror and self.schema.mirror is None:
             raise ArgumentError(f"mirror: the points of {self.name} ({self.schema.name}) cannot be mirrored")
         self.mirror = mirror
@@ -138,8 +134,9 @@ class Detector(Predictor, Stream):
         """
         chosen = pick_device(device, engine)
         bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir, token=token)
+        bundle.facts()  # before its network is built
         built = hub.network_of(lambda: network_of(network, bundle), bundle)
-        full = bundle.config.get("crop", {}).get("box") == "full"
+        full = bundle.config["crop"]["box"] == "full"
         face_finder = None if finder is None or full else load_finder(finder, cache_dir, engine, token)
         return cls(
             built,
@@ -284,7 +281,3 @@ class Detector(Predictor, Stream):
 
     def __repr__(self) -> str:
         return f"Detector({self.name!r}, schema {self.schema.name}, device {self.device})"
-
-
-def _schema(value: Any) -> KeypointSchema:
-    return schemas.get(value) if isinstance(value, str) else KeypointSchema.from_dict(value)

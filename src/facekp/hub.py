@@ -11,7 +11,6 @@ config, which is judged before its weights are asked for.
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,12 +25,14 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from . import _hubcard, _hubcheck, _hubfind, _hublist, _hubpush, _hubtalk
+from ._hubargs import as_cache, as_folder, as_json, as_repo, as_revision
 from ._hubcheck import FORMAT
 from ._hubfind import CONFIG, WEIGHTS, Source
 from ._hublist import Entry
 from ._hubpush import Pushed
 from ._version import __version__
 from .errors import ArgumentError, FacekpError, HubError
+from .models.facts import Facts
 
 __all__ = [
     "FORMAT",
@@ -61,11 +62,28 @@ class Bundle:
         config: what ``config.json`` says.
         state: tensors by name, float32.
         origin: where they came from: a folder, a name of the package, or ``org/repo@commit``.
+        whence: for errors: the Hub that it is on, and what to do offline; empty for what is on this machine.
     """
 
     config: dict[str, Any]
     state: dict[str, Tensor]
     origin: str
+    whence: str = ""
+
+    def refused(self, why: object) -> HubError:
+        """The error for files that are whole but wrong."""
+        return HubError(f"{self.origin}: {why}{self.whence}")
+
+    def facts(self) -> Facts:
+        """What the config of a keypoint model says, of which nothing may be missing.
+
+        Raises:
+            HubError: it is, or is wrong; the message says whence it came.
+        """
+        try:
+            return Facts.read(self.config)
+        except HubError as error:
+            raise self.refused(f"{CONFIG}: {error}") from None
 
 
 def bundled(kind: str | None = None) -> dict[str, Path]:
@@ -112,12 +130,13 @@ def load(
             none is sent.  It is not kept.
 
     Raises:
-        ArgumentError: the name is no text or path, or the token cannot be one.
+        ArgumentError: the name is no text or path, or the revision, the cache's folder or the token cannot be one.
         HubError: not found, damaged, changed, of another kind, from a newer facekp, or asking for what facekp does not
             have; it says what was tried, from where, and what to do offline.
     """
     if not isinstance(name, (str, Path)):
         raise ArgumentError(f"name: expected a model's name, folder or org/repo, got {type(name).__name__}")
+    revision, cache_dir = as_revision(revision), as_cache(cache_dir)
     source = _hubfind.find(
         str(name), revision, cache_dir, inside=bundled(), shipped=shipped(), pushed=pushed(), token=token
     )
@@ -132,7 +151,7 @@ def load(
             _hubcheck.check(config)
         except HubError as error:
             raise HubError(f"{source.origin}: {CONFIG}: {error}") from None
-        return Bundle(config, _read_weights(source, config), source.origin)
+        return Bundle(config, _read_weights(source, config), source.origin, source.whence)
 
 
 def fetch(
@@ -155,7 +174,7 @@ def fetch(
         instead: for errors: what to do without it.
 
     Raises:
-        ArgumentError: the token cannot be one.
+        ArgumentError: an argument cannot be what it is to be.
         HubError: it cannot be had, or is another file than the checksum says.
     """
     return _hubtalk.download(repo, file, sha256, cache_dir=cache_dir, token=token, instead=instead)
@@ -173,12 +192,14 @@ def _explained(source: Source) -> Iterator[None]:
         raise HubError(f"{error}{cure}{source.whence}") from None
 
 
-def read_config(path: Path) -> dict[str, Any]:
+def read_config(path: str | Path) -> dict[str, Any]:
     """A model's ``config.json``, checked for format.
 
     Raises:
+        ArgumentError: no path.
         HubError: missing, no JSON object, or written by a newer facekp.
     """
+    path = as_folder(path, "path")
     return _hubcheck.parse(_bytes(path), path)
 
 
@@ -230,10 +251,10 @@ def network_of(network: Any, bundle: Bundle) -> nn.Module:
         built = _hubcheck.blank(network)
         built.load_state_dict(bundle.state, strict=True, assign=True)
     except FacekpError as error:
-        raise HubError(f"{bundle.origin}: {CONFIG}: {error}") from None
+        raise bundle.refused(f"{CONFIG}: {error}") from None
     except RuntimeError as error:
         lines = [line.strip() for line in str(error).splitlines()[1:3]]
-        raise HubError(f"{bundle.origin}: {WEIGHTS} does not fit {CONFIG}: {' '.join(lines)[:300]}") from None
+        raise bundle.refused(f"{WEIGHTS} does not fit {CONFIG}: {' '.join(lines)[:300].rstrip('. ')}") from None
     return built.eval().requires_grad_(False)
 
 
@@ -250,9 +271,13 @@ def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, h
         half: store float16; False keeps float32; None takes float16 where that changes nothing.
 
     Raises:
+        ArgumentError: the folder is no path, or the config is no plain data.
         HubError: a weight is not finite (in float16), or the folder cannot be written.
     """
-    folder = Path(folder)
+    folder = as_folder(folder)
+    if not isinstance(network, nn.Module):
+        raise ArgumentError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
+    as_json(config)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     wide = {key: v for key, v in state.items() if v.is_floating_point() and v.ndim > 1}
     if half is None:
@@ -274,11 +299,20 @@ def save(folder: str | Path, network: nn.Module, config: Mapping[str, Any], *, h
         raise HubError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
 
-def write_config(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write ``config.json``, and the model card with its picture, which says the same to people."""
-    (folder / CONFIG).write_text(json.dumps(config, indent=1, ensure_ascii=False) + "\n", "utf-8")
+def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
+    """Write ``config.json``, and the model card with its picture, which says the same to people.
+
+    Raises:
+        ArgumentError: the folder is no path, or the config is no plain data.
+        HubError: the folder cannot be written, or the config's schema is wrong.
+    """
+    folder, text = as_folder(folder), as_json(config)
     name = str(config.get("name", ""))
-    _hubcard.write(folder, config, name if name in bundled() else "path/to/this/folder")
+    try:
+        (folder / CONFIG).write_text(text, "utf-8")
+        _hubcard.write(folder, config, name if name in bundled() else "path/to/this/folder")
+    except OSError as error:
+        raise HubError(f"{folder}: cannot be written ({error.strerror or error})") from None
 
 
 def push(
@@ -309,17 +343,17 @@ def push(
         The commit and the SHA-256 of each file, which together pin the model.
 
     Raises:
-        ArgumentError: the repository's name cannot be one.
+        ArgumentError: an argument cannot be what it is to be, such as the repository's name.
         HubError: the folder is no whole model, or the Hub refused; it says what had been done by then.
     """
     # Not by huggingface_hub's ModelHubMixin: it knows neither packages, pins nor checksums, wants to be Detector's
     # base class, and would load huggingface_hub with every import of it.
-    place = Path(folder)
+    place = as_folder(folder)
+    as_repo(repo)
     if not (place / CONFIG).is_file() and (place / "model" / CONFIG).is_file():
         place = place / "model"
     if not (place / CONFIG).is_file():
         raise HubError(f"{folder}: neither a model's folder nor a run's: no {CONFIG} in it, nor in {place / 'model'}")
-    _hubpush.check_name(repo)
     bundle = load(place.resolve(), kind=str(read_config(place / CONFIG).get("type")))
     _hubcheck.check_fit(bundle.config, bundle.state)
     options: dict[str, Any] = {"private": private, "revision": revision, "message": message, "token": token}
@@ -329,6 +363,7 @@ def push(
 
 def push_network(network: nn.Module, config: Mapping[str, Any], repo: str, **options: Any) -> Pushed:
     """:func:`save` a network, and :func:`push` it; the arguments and errors are theirs."""
+    as_repo(repo)
     with tempfile.TemporaryDirectory(prefix="facekp-save-") as folder:
         save(folder, network, config, half=None)
         return push(folder, repo, **options)

@@ -64,13 +64,15 @@ def create(name: str, **options: Any) -> Codec:
         options: the codec's own arguments, e.g. ``input_size=(128, 128), heatmap_size=(32, 32), sigma=1.0``.
 
     Raises:
-        ArgumentError: unknown name (the choices are listed), or an option that the codec does not have.
+        ArgumentError: unknown name (the choices are listed), or an option that the codec does not have or take.
     """
     if name not in CODECS:
         raise unknown_name("codec", name, CODECS)
     try:
         return CODECS[name](**options)
-    except TypeError as error:
+    except ArgumentError:
+        raise
+    except (TypeError, ValueError, ArithmeticError) as error:  # of a value that is no number, say
         raise ArgumentError(f"codec {name}: {error}") from None
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .. import losses
 from ..errors import ArgumentError, unknown_name
+from .calibration import check as check_calibration
 
 __all__ = ["Codec"]
 
@@ -30,6 +31,9 @@ class Codec(ABC):
         calibration: ``{"slope": float, "bias": [float] * K or [float]}``: how a point's
             spread becomes a probability (see :meth:`score`); and perhaps ``"error"``, the same again: how it becomes
             an expected error (see :meth:`expected_error`).  Fitted after training.
+
+    Raises:
+        ArgumentError: a size is not two positive numbers, or the calibration is not of this form.
     """
 
     #: What the network's output must be: ``"heatmap"`` ``(N, C, h, w)`` or ``"vector"`` ``(N, C)``;
@@ -49,11 +53,19 @@ class Codec(ABC):
 
     def __init__(self, input_size: Size, calibration: dict[str, Any] | None = None) -> None:
         self.input_size = self.size(input_size, "input_size")
-        self.calibration = calibration or {"slope": -4.0, "bias": [-14.0]}
+        if calibration is None:
+            calibration = {"slope": -4.0, "bias": [-14.0]}
+        check_calibration(calibration)
+        self.calibration = calibration
 
     def channels(self, points: int) -> int:
         """How many channels (of a heatmap output) or numbers (of a vector) the network gives for ``points`` points."""
         return points
+
+    def check_points(self, points: int) -> None:
+        """Raises ArgumentError where the calibration, or the codec, is that of another number of points."""
+        self.channels(points)
+        check_calibration(self.calibration, points)
 
     @abstractmethod
     def encode(self, points: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:

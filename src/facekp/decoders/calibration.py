@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,43 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["fit", "fit_error", "logit"]
+from ..errors import ArgumentError
+
+__all__ = ["check", "fit", "fit_error", "logit"]
 
 Array = npt.NDArray[Any]
+
+
+def check(calibration: Any, points: int | None = None) -> None:
+    """Whether it is ``{"slope": float, "bias": [float, ...]}``, and perhaps ``"error"``, the same again.
+
+    Args:
+        calibration: of a codec.
+        points: how many there are: a bias is one number for all of them, or one for each; None: that is not known.
+
+    Raises:
+        ArgumentError: it is not; the message names the key.
+    """
+    _check(calibration, "calibration", ("slope", "bias", "error"), points)
+    if calibration.get("error") is not None:
+        _check(calibration["error"], "calibration.error", ("slope", "bias"), points)
+
+
+def _check(table: Any, where: str, known: tuple[str, ...], points: int | None) -> None:
+    if not isinstance(table, Mapping) or not {"slope", "bias"} <= set(table) <= set(known):
+        said = ", ".join(map(str, table)) if isinstance(table, Mapping) else f"{table!r:.80}"
+        raise ArgumentError(f"{where}: expected slope and bias, got {said or 'nothing'}")
+    if not _is_finite(table["slope"]):
+        raise ArgumentError(f"{where}.slope: expected a finite number, got {table['slope']!r:.80}")
+    bias = table["bias"]
+    if not isinstance(bias, (list, tuple)) or not bias or not all(map(_is_finite, bias)):
+        raise ArgumentError(f"{where}.bias: expected a list of finite numbers, got {bias!r:.80}")
+    if points is not None and len(bias) not in (1, points):
+        raise ArgumentError(f"{where}.bias: expected 1 number, or one for each of {points} points, got {len(bias)}")
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def logit(probability: Any) -> Array:

@@ -54,8 +54,9 @@ class Dark(HeatmapCodec):
         super().__init__(input_size, heatmap_size, sigma, **options)
         self.blur = self.sigma if blur is None else float(blur)
         self.limit = float(limit)
-        if self.blur < 0 or self.limit <= 0:
-            raise ArgumentError(f"blur must be at least 0 and limit positive, got {blur} and {limit}")
+        most = max(self.heatmap_size)  # what is cut out around a peak is six times as wide
+        if not 0 <= self.blur <= most or not self.limit > 0:
+            raise ArgumentError(f"blur must be from 0 to {most} and limit positive, got {blur} and {limit}")
         if min(self.heatmap_size) < 2 * self.step + 1:
             raise ArgumentError(
                 f"{self.name}: heatmap_size must be at least {2 * self.step + 1} a side, got {heatmap_size}"

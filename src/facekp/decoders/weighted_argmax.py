@@ -47,8 +47,9 @@ class WeightedArgmax(HeatmapCodec):
             threshold = 0.5 if self.target == "disc" else 0.0
         if not 0 <= threshold < 1:
             raise ArgumentError(f"threshold must be at least 0 and under 1, got {threshold}")
-        if window is not None and (window < 1 or window % 2 != 1):
-            raise ArgumentError(f"window must be an odd number of cells or None, got {window}")
+        most = 2 * max(self.heatmap_size) + 1  # which holds all of a map, wherever its peak lies
+        if window is not None and (not 1 <= window <= most or window % 2 != 1):
+            raise ArgumentError(f"window must be an odd number of cells up to {most}, or None, got {window}")
         self.threshold, self.window = float(threshold), None if window is None else int(window)
 
     def to_config(self) -> dict[str, Any]:

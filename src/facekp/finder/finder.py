@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
+from numbers import Integral, Real
 from typing import Any
 
 import cv2
@@ -27,7 +27,21 @@ __all__ = ["FaceFinder", "FinderConfig"]
 
 Array = npt.NDArray[Any]
 
-MOST_SIDE, MOST_ZOOM, MOST_PICTURES = 8192, 64, 4096  # what a config that came from anywhere may ask for
+MOST_SIDE, MOST_ZOOM, MOST_PICTURES, MOST_TURNS = 8192, 64, 4096, 360  # what a config from anywhere may ask for
+# What each number must be: a whole one, and from where to where.
+_RANGES: dict[str, tuple[type, float, float]] = {
+    "side": (Integral, 32, MOST_SIDE),
+    "max_zoom": (Real, 1 / MOST_ZOOM, MOST_ZOOM),
+    "margin": (Integral, 0, MOST_SIDE),
+    "fill": (Integral, 0, 255),
+    "mean": (Real, -1e6, 1e6),
+    "std": (Real, 1e-6, 1e6),
+    "min_score": (Real, 0, 1),
+    "nms_iou": (Real, 1e-6, 1),
+    "batch_size": (Integral, 1, MOST_PICTURES),
+    "slope": (Real, 1e-6, 1e6),
+    "bias": (Real, -1e6, 1e6),
+}
 
 
 @dataclass(slots=True)
@@ -65,17 +79,20 @@ class FinderConfig:
     bias: float = 0.0
 
     def __post_init__(self) -> None:
-        self.turns = tuple(self.turns)
-        if self.side < 32 or not 0 <= self.margin < self.side / 2 or self.max_zoom <= 0 or self.batch_size < 1:
-            raise ArgumentError(f"finder: side, margin, max_zoom or batch_size do not make sense: {asdict(self)}")
-        if self.side > MOST_SIDE or self.max_zoom > MOST_ZOOM or self.batch_size > MOST_PICTURES:
-            raise ArgumentError(
-                f"finder: side is at most {MOST_SIDE}, max_zoom {MOST_ZOOM}, batch_size {MOST_PICTURES}: {asdict(self)}"
-            )
-        if not 0 < self.nms_iou <= 1 or not 0 <= self.min_score <= 1 or self.std <= 0:
-            raise ArgumentError(f"finder: min_score and nms_iou must lie in [0, 1] and std be positive: {asdict(self)}")
-        if not self.slope > 0 or not math.isfinite(self.slope + self.bias):
-            raise ArgumentError(f"finder: slope must be positive, slope and bias be finite: {asdict(self)}")
+        for key, (kind, low, high) in _RANGES.items():
+            value: Any = getattr(self, key)
+            # NaN is in no range.
+            if not _is_number(value, kind) or not low <= value <= high:
+                what = "whole number" if kind is Integral else "number"
+                raise ArgumentError(f"finder: {key}: expected a {what} from {low:g} to {high:g}, got {value!r:.80}")
+        if not self.margin < self.side / 2:
+            raise ArgumentError(f"finder: margin: must be under half the side of {self.side}, got {self.margin}")
+        try:
+            self.turns = as_turns(self.turns)
+        except ArgumentError as error:
+            raise ArgumentError(f"finder: {error}") from None
+        if len(self.turns) > MOST_TURNS:
+            raise ArgumentError(f"finder: turns: expected at most {MOST_TURNS} angles, got {len(self.turns)}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, ready for JSON."""
@@ -86,12 +103,18 @@ class FinderConfig:
         """The inverse of :meth:`to_dict`.
 
         Raises:
-            ArgumentError: an unknown key or a value out of range.
+            ArgumentError: no mapping, an unknown key, or a value of another type or out of range.
         """
-        unknown = sorted(set(values) - {f.name for f in fields(cls)})
-        if unknown:
-            raise ArgumentError(f"finder: unknown keys {unknown}; known are {sorted(f.name for f in fields(cls))}")
+        if not isinstance(values, Mapping):
+            raise ArgumentError(f"finder: expected an object, got {values!r:.80}")
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(str(key) for key in values if key not in known):
+            raise ArgumentError(f"finder: unknown keys {', '.join(unknown)}; known are {', '.join(sorted(known))}")
         return cls(**values)
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 class FaceFinder:

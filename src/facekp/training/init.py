@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .. import decoders, hub
-from .. import schema as schemas
+from .. import hub
 from ..decoders import Codec, SoftArgmax
 from ..errors import RecipeError
 from ..schema import KeypointSchema
@@ -43,18 +42,18 @@ def start(recipe: KeypointRecipe, network: nn.Module, codec: Codec, schema: Keyp
     name in both schemas.  A grey network takes the sum over colours of the first filters.
 
     Raises:
-        HubError: there is no such model.
+        HubError: there is no such model, or its config is incomplete.
         RecipeError: it has nothing that fits the network.
     """
     bundle = hub.load(str(recipe.init), kind="keypoints")
-    told = bundle.config["schema"]
-    old = schemas.get(told) if isinstance(told, str) else KeypointSchema.from_dict(told)
-    same = rows(decoders.from_config(bundle.config["codec"]), old, codec, schema)
+    facts = bundle.facts()
+    old = facts.schema
+    same = rows(facts.codec, old, codec, schema)
     taken = transfer(network, bundle.state, same)
     if not taken:
         raise RecipeError(
             f"init: {recipe.init} has no weights that fit network {recipe.network}; "
-            f"its own is {bundle.config['network']}"
+            f"its own is {bundle.config.get('network')}"
         )
     pixels = bundle.config.get("preprocessing", {})
     if {"clahe": 0.0} | {key: value for key, value in pixels.items() if key != "color"} != recipe.pixels.model_dump():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
+from numbers import Real
 from typing import Any
 
 import numpy.typing as npt
 
-from .decoders.calibration import logit
-from .errors import ArgumentError
+from ..decoders.calibration import logit
+from ..errors import ArgumentError
 
 __all__ = ["Verdict", "renewed"]
 
@@ -55,17 +56,22 @@ class Verdict:
         """That of a model's config; None where it has none.
 
         Raises:
-            ValueError: it is no table of these numbers.
+            ArgumentError: it is no table of these numbers.
         """
         given = config.get("face_score")
         if given is None:
             return None
         if not isinstance(given, Mapping):
-            raise ValueError(f"face_score: expected a table of numbers, got {given!r}")
-        try:
-            return cls(**{key: float(value) for key, value in given.items()})
-        except (TypeError, ArgumentError) as error:
-            raise ValueError(f"face_score: {error}") from None
+            raise ArgumentError(f"face_score: expected a table of numbers, got {given!r:.80}")
+        known = {f.name: f.default is MISSING for f in fields(cls)}
+        if lacks := [key for key, needed in known.items() if needed and key not in given]:
+            raise ArgumentError(f"face_score: {', '.join(lacks)} missing")
+        if unknown := [str(key) for key in given if key not in known]:
+            raise ArgumentError(f"face_score: unknown {', '.join(unknown)}; known are {', '.join(known)}")
+        for key, value in given.items():
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise ArgumentError(f"face_score.{key}: expected a number, got {value!r:.80}")
+        return cls(**{key: float(value) for key, value in given.items()})
 
     def worth(self, found: Array) -> Array:
         """Which of a picture's candidates are worth a look, by the finder's scores ``(N,)``."""
