@@ -106,6 +106,80 @@ def test_what_cannot_be_resumed_is_left_as_it_is(tmp_path: Path, content: bytes,
     assert file.read_bytes() == content
 
 
+@pytest.fixture(params=["json", "parquet"])
+def resumed(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Any]:
+    """Records in ``tmp_path/out``, gone on with."""
+    if request.param == "parquet":
+        pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'facekp[parquet]'")
+    (tmp_path / "out").mkdir()
+
+    def call(**options: Any) -> Any:
+        if request.param == "json":
+            return JsonLines(tmp_path / "out" / "a.jsonl", resume=True, **options)
+        return ParquetParts(tmp_path / "out", resume=True, **options)
+
+    return call
+
+
+def test_relative_paths_are_known_from_another_folder(
+    resumed: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("a", "b", "linked"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "a")
+    with resumed() as records:
+        records.write(entry("p/1.jpg"))
+        records.write(entry(tmp_path / "2.jpg"))
+    monkeypatch.chdir(tmp_path / "b")
+    with resumed() as records:
+        assert "p/1.jpg" not in records  # another picture of the name
+        assert "../a/p/1.jpg" in records
+        assert tmp_path / "a" / "p" / "1.jpg" in records
+        assert "../2.jpg" in records
+        records.write(entry("p/1.jpg"))
+    monkeypatch.chdir(tmp_path)
+    records = resumed()
+    assert records.count == 3
+    assert "a/p/1.jpg" in records
+    assert "b/p/1.jpg" in records
+    assert "p/1.jpg" not in records
+
+
+def test_records_that_do_not_say_whence_their_paths_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text("".join(f"{annotate.line(entry(name))}\n" for name in ("p/1.jpg", "p/2.jpg")))
+    before = file.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ArgumentError, match=r"none of its pictures, such as p/1\.jpg, .* where it was begun"):
+        JsonLines(file, resume=True)
+    assert file.read_bytes() == before
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "2.jpg").touch()
+    with JsonLines(file, resume=True, model="m", weights="12") as lines:
+        assert "p/1.jpg" in lines
+
+
+def test_another_model_of_the_same_name_is_not_resumed(resumed: Callable[..., Any]) -> None:
+    with resumed(model="m", weights="1" * 64) as records:
+        records.write(entry("1.jpg"))
+    with pytest.raises(ArgumentError, match=r"another model of this name: .* 111111111111\.\.\., not 222222222222"):
+        resumed(model="m", weights="2" * 64)
+    for weights in ("1" * 64, None):
+        assert resumed(model="m", weights=weights).count == 1
+
+
+def test_parquet_files_of_an_older_facekp_are_resumed(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: pip install 'facekp[parquet]'")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    old = entry(tmp_path / "1.jpg")
+    parquet.write_table(pyarrow.Table.from_pylist([old]), tmp_path / "part-1of1-00000.parquet")
+    with ParquetParts(tmp_path, resume=True, model="m", weights="12") as parts:
+        assert tmp_path / "1.jpg" in parts
+        parts.write(entry("2.jpg"))
+    assert ParquetParts(tmp_path, resume=True, model="m", weights="12").count == 2
+    assert len(parquet.read_table(tmp_path).to_pylist()) == 2
+
+
 def test_names_that_are_no_text_are_known_again(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     with JsonLines(tmp_path / "a.jsonl") as lines:
@@ -166,7 +240,9 @@ def test_a_share_that_there_is_not(number: int, count: int) -> None:
 def test_a_disk_that_fills_up_leaves_whole_lines(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="there is no limit to a file's size on this system")
     file = tmp_path / "a.jsonl"
-    size = len(annotate.line(entry("0000.jpg"))) + 1
+    with JsonLines(file) as lines:
+        lines.write(entry("0000.jpg"))
+    size = file.stat().st_size
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); from test_annotate import entry, JsonLines\n"
         "lines = JsonLines(sys.argv[1])\n"
@@ -229,7 +305,10 @@ def test_parquet_parts_are_whole_and_resumed(parquet: Any, tmp_path: Path, monke
     expected = entry("x")
     for face in expected["faces"]:
         face["uncertainty"] = None  # this model did not tell it
-    assert {**rows[0], "path": "x"} == expected
+    assert {**rows[0], "path": "x"} == expected | {
+        "weights": None,
+        "base": os.path.relpath(Path.cwd(), tmp_path / "out"),
+    }
     with pytest.raises(ArgumentError, match="the model m, not n"):
         ParquetParts(tmp_path / "out", resume=True, model="n")
 
@@ -377,6 +456,27 @@ def test_options_that_contradict(
     assert says in errors
     assert Path("notes.txt").read_text() == "mine\n"
     assert not Path("a").exists()
+
+
+def test_a_run_is_resumed_from_another_folder(
+    detect: Callable[..., tuple[int, str]], tiny_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        album(tmp_path / place / "p", 2)
+    file = tmp_path / "a" / "o.jsonl"
+    monkeypatch.chdir(tmp_path / "a")
+    assert detect("p", "--json", "o.jsonl") == (0, "")
+    config = json.loads((tiny_models / "whole" / "config.json").read_text("utf-8"))
+    (first, _) = (json.loads(text) for text in file.read_text("ascii").splitlines())
+    assert (first["path"], first["base"], first["weights"]) == (str(Path("p", "0000.png")), ".", config["sha256"])
+    before = file.read_bytes()
+    monkeypatch.chdir(tmp_path)
+    assert detect(tmp_path / "a" / "p", "--json", file, "--resume") == (0, "")
+    assert file.read_bytes() == before
+    monkeypatch.chdir(tmp_path / "b")
+    assert detect("p", "--json", file, "--resume") == (0, "")
+    assert [Path(p).name for p in paths_in(file)] == ["0000.png", "0001.png"] * 2
 
 
 def test_records_do_not_go_over_a_picture(detect: Callable[..., tuple[int, str]], tmp_path: Path) -> None:

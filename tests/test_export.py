@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -230,8 +232,22 @@ def test_wrong_options(tmp_path: Path, tiny_models: Path, monkeypatch: pytest.Mo
         (["--size", "320"], "--size 320"),
         (["--batch", "many"], "--batch many"),
         (["--output", "."], "is a directory"),
+        (["--output", ""], "is empty"),
+        (["--output", "a.json"], "must end in .onnx"),
     ],
 )
 def test_the_command_line(words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "finder", "--output", "a.onnx", *words]) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_model_is_not_written_over(tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(tiny_models / "whole", folder)
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    (folder / "a.onnx").symlink_to(folder / "config.json")
+    os.link(folder / "model.safetensors", tmp_path / "b.onnx")
+    for target in (folder / "config.json", folder / "a.onnx", tmp_path / "b.onnx"):
+        assert cli.main(["export", str(folder), "--output", str(target)]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert {name: (folder / name).read_bytes() for name in before} == before

@@ -137,8 +137,11 @@ def load(
     if not isinstance(name, (str, Path)):
         raise ArgumentError(f"name: expected a model's name, folder or org/repo, got {type(name).__name__}")
     revision, cache_dir = as_revision(revision), as_cache(cache_dir)
+    inside = bundled()
+    if str(name) not in inside:
+        inside = bundled(kind)  # for errors, which offer only what would do
     source = _hubfind.find(
-        str(name), revision, cache_dir, inside=bundled(), shipped=shipped(), pushed=pushed(), token=token
+        str(name), revision, cache_dir, inside=inside, shipped=shipped(), pushed=pushed(), token=token
     )
     with _explained(source):
         data = _bytes(source.file(CONFIG), source)

@@ -16,6 +16,7 @@ Nothing here keeps state: any number of threads may read at once.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -158,13 +159,25 @@ def _read_path(source: str | os.PathLike[str], name: str) -> bytes:
             raise ImageError(f"{name}: is a directory: give the path of one picture in it")
         if not path.is_file():
             odd = "is a device or a pipe: give its content as bytes"
-            raise ImageError(f"{name}: {odd if path.exists() else f'no such file: {_nearest(path)}'}")
+            raise ImageError(f"{name}: {odd if path.exists() else _missing(path)}")
         with path.open("rb") as file:
             # The first bytes decide whether the rest (a film of 50 GB, say) is read at all.
             start = file.read(headers.SNIFF)
             return start + file.read() if headers.sniff(start) in headers.FORMATS else start
     except (OSError, ValueError) as error:
         raise ImageError(f"{name}: cannot be opened: {_reason(error)}") from None
+
+
+def _missing(path: Path) -> str:
+    """Why there is no file, of which a link may have the name."""
+    if not path.is_symlink():
+        return f"no such file: {_nearest(path)}"
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads round in a circle: mend or remove it"
+    return f"is a link that leads nowhere, to {_printable(path.readlink())}: mend or remove it"
 
 
 def _nearest(path: Path) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from .linefile import LineFile
-from .shard import line, same_path
+from .shard import Done, line
 
 __all__ = ["JsonLines"]
 
@@ -25,6 +25,7 @@ class JsonLines(LineFile):
         path: the file; made with its folders where it is missing.
         resume: keep what the file holds and append; else begin anew.
         model: the model that will write; resuming what another wrote is refused.  None: any.
+        weights: the SHA-256 of its weights, which is recorded; resuming what others of that name wrote is refused.
         option: how errors name the file's argument.
 
     Attributes:
@@ -36,27 +37,33 @@ class JsonLines(LineFile):
     """
 
     def __init__(
-        self, path: str | Path, *, resume: bool = False, model: str | None = None, option: str = "path"
+        self,
+        path: str | Path,
+        *,
+        resume: bool = False,
+        model: str | None = None,
+        weights: str | None = None,
+        option: str = "path",
     ) -> None:
-        self._done: set[str] = set()
-        self._model = model
+        self._done = Done(Path(path).parent, f"{option} {path}", model, weights)
         super().__init__(path, resume=resume, option=option)
         self.count = len(self._done)
 
     def __contains__(self, path: str | os.PathLike[str]) -> bool:
         """Whether the file held this picture when it was opened."""
-        return bool(self._done) and same_path(path) in self._done
+        return path in self._done
 
     def __enter__(self) -> JsonLines:
         return self
 
     def write(self, record: Mapping[str, Any]) -> None:
-        """Append a record, at once.
+        """Append a record, at once, with ``weights``, and ``base``, from which a relative path counts.
 
         Raises:
             ArgumentError: it cannot be written, or the file is closed.
         """
-        self._append(f"{line(record)}\n".encode("ascii"))
+        whole = {**record, **self._done.extras(str(record["path"]))}
+        self._append(f"{line(whole)}\n".encode("ascii"))
 
     def _read_back(self) -> int:
         """Fill in what is done; returns where the last whole line ends."""
@@ -67,18 +74,18 @@ class JsonLines(LineFile):
             for number, text in enumerate(stream, 1):
                 if not text.endswith(b"\n"):
                     break
-                self._done.add(same_path(self._path_of(text, number)))
+                self._take(text, number)
                 end += len(text)
+        self._done.check()
         return end
 
-    def _path_of(self, text: bytes, number: int) -> str:
+    def _take(self, text: bytes, number: int) -> None:
         try:
             found = json.loads(text)
             path, wrote = found["path"], found["model"]
+            base, weights = found.get("base"), found.get("weights")
         except (ValueError, KeyError, TypeError, RecursionError):
-            path = wrote = None
+            path = wrote = base = weights = None
         if not isinstance(path, str):
             raise ArgumentError(f"{self._name}: line {number} is no record of a picture: name another file")
-        if self._model is not None and wrote != self._model:
-            raise ArgumentError(f"{self._name}: was written by the model {wrote}, not {self._model}: name another file")
-        return path
+        self._done.add(path, base, wrote, weights)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import ArgumentError, MissingExtraError
-from .shard import Shard, same_path
+from .shard import Done, Shard
 
 __all__ = ["ROWS", "ParquetParts"]
 
@@ -29,7 +29,7 @@ class ParquetParts:
         folder: made where it is missing.
         shard: which share is written; its number is in the files' names.  None: all.
         resume: keep what the folder holds; else there must be nothing of this shard, or of another division.
-        model: as of :class:`JsonLines`.
+        model, weights: as of :class:`JsonLines`.
         option: how errors name the folder's argument.
 
     Attributes:
@@ -47,6 +47,7 @@ class ParquetParts:
         shard: Shard | None = None,
         resume: bool = False,
         model: str | None = None,
+        weights: str | None = None,
         option: str = "folder",
     ) -> None:
         self._arrow()
@@ -54,7 +55,7 @@ class ParquetParts:
         self.folder, self._name = Path(folder), f"{option} {folder}"
         self._stem = f"part-{shard.number}of{shard.count}-"
         self._rows: list[Mapping[str, Any]] = []
-        self._done: set[str] = set()
+        self._done = Done(folder, self._name, model, weights)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             parts = sorted(self.folder.glob("*.parquet"))
@@ -62,7 +63,8 @@ class ParquetParts:
             raise self._unwritable(error) from None
         if resume:
             for part in parts:
-                self._done |= self._read_back(part, model)
+                self._read_back(part)
+            self._done.check()
         elif old := [p.name for p in parts if not self._of_another(p.name, shard)]:
             raise ArgumentError(f"{self._name}: holds {old[0]} already: resume that run, or name another folder")
         own = [p.stem.removeprefix(self._stem) for p in parts if p.name.startswith(self._stem)]
@@ -71,7 +73,7 @@ class ParquetParts:
 
     def __contains__(self, path: str | os.PathLike[str]) -> bool:
         """Whether the folder held this picture when it was opened."""
-        return bool(self._done) and same_path(_text(os.fspath(path))) in self._done
+        return _text(os.fspath(path)) in self._done
 
     def write(self, record: Mapping[str, Any]) -> None:
         """Take a record, and write a file when there are enough.
@@ -79,7 +81,8 @@ class ParquetParts:
         Raises:
             ArgumentError: it cannot be written.
         """
-        self._rows.append({**record, "path": _text(record["path"])})
+        path = _text(record["path"])
+        self._rows.append({**record, **self._done.extras(path), "path": path})
         if len(self._rows) >= ROWS:
             self._flush()
 
@@ -116,18 +119,20 @@ class ParquetParts:
         self._rows = []
         self._next += 1
 
-    def _read_back(self, part: Path, model: str | None) -> set[str]:
+    def _read_back(self, part: Path) -> None:
         arrow, parquet = self._arrow()
         try:
-            table = parquet.read_table(part, columns=["path", "model"]).to_pydict()
-            paths, models = table["path"], set(table["model"])
+            # Files of an older facekp have no base and no weights.
+            newer = [name for name in ("base", "weights") if name in parquet.read_schema(part).names]
+            table = parquet.read_table(part, columns=["path", "model", *newer]).to_pydict()
+            paths, models = table["path"], table["model"]
         except (OSError, KeyError, arrow.ArrowException) as error:
             reason = str(error).strip().splitlines()[0]
             raise ArgumentError(f"{self._name}: {part.name} is no file of pictures' records ({reason})") from None
-        if model is not None and models - {model}:
-            wrote = min(map(str, models - {model}))
-            raise ArgumentError(f"{self._name}: was written by the model {wrote}, not {model}: name another folder")
-        return {same_path(path) for path in paths}
+        missing = [None] * len(paths)
+        rest = (table.get("base", missing), models, table.get("weights", missing))
+        for path, base, wrote, weights in zip(paths, *rest, strict=True):
+            self._done.add(path, base, wrote, weights)
 
     @staticmethod
     def _of_another(name: str, shard: Shard) -> bool:
@@ -160,7 +165,7 @@ def _columns(arrow: Any) -> Any:
     )
     whole, text = arrow.int32(), arrow.string()
     columns = [("path", text), ("width", whole), ("height", whole), ("model", text), ("schema", text)]
-    return arrow.schema([*columns, ("faces", arrow.list_(face))])
+    return arrow.schema([*columns, ("faces", arrow.list_(face)), ("weights", text), ("base", text)])
 
 
 def _text(path: str) -> str:

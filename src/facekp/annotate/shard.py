@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..detector import Detector
     from ..face import Face
 
-__all__ = ["Shard", "line", "record", "same_path"]
+__all__ = ["Done", "Shard", "line", "record", "same_path", "weights_of"]
 
 T = TypeVar("T")
 
@@ -100,3 +100,76 @@ def line(record: Mapping[str, Any]) -> str:
 def same_path(path: str | os.PathLike[str]) -> str:
     """The same for two spellings of a path, such as ``a.jpg`` and ``./a.jpg``."""
     return os.path.abspath(path)  # noqa: PTH100  (Path.absolute keeps "..")
+
+
+def weights_of(model: Detector) -> str | None:
+    """What tells models of one name apart: the SHA-256 of the weights; None where the model was not loaded."""
+    found = model.config.get("sha256")
+    return found if isinstance(found, str) else None
+
+
+class Done:
+    """The pictures on record, and what is recorded so that they are known again from any folder.
+
+    A relative path counts from the working directory of its run, which is recorded as ``base``: as seen from the
+    folder of the records, so that both can be moved together.
+
+    Args:
+        home: the folder of the records.
+        name: how errors name the records.
+        model: the model that will write, and its ``weights``; None: any.
+    """
+
+    def __init__(self, home: str | os.PathLike[str], name: str, model: str | None, weights: str | None) -> None:
+        self._home, self._name, self._model, self._weights = os.path.realpath(home), name, model, weights
+        self._paths: set[str] = set()
+        self._loose: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __contains__(self, path: str | os.PathLike[str]) -> bool:
+        return bool(self._paths) and same_path(path) in self._paths
+
+    def add(self, path: str, base: object, model: object, weights: object) -> None:
+        """Take what an earlier run has recorded; ``base`` and ``weights`` are missing in what older facekps wrote.
+
+        Raises:
+            ArgumentError: another model wrote it.
+        """
+        if self._model is not None and model != self._model:
+            raise ArgumentError(
+                f"{self._name}: was written by the model {model}, not {self._model}: name another place"
+            )
+        if None not in (weights, self._weights) and weights != self._weights:
+            raise ArgumentError(
+                f"{self._name}: was written by another model of this name: the SHA-256 of its weights is "
+                f"{str(weights)[:12]}..., not {str(self._weights)[:12]}...: name another place"
+            )
+        if isinstance(base, str):
+            path = os.path.join(self._home, base, path)  # noqa: PTH118
+        elif not os.path.isabs(path):  # noqa: PTH117
+            self._loose.append(path)
+        self._paths.add(same_path(path))
+
+    def check(self) -> None:
+        """Refuse relative paths of which nothing says whence they count, if not one of them is a file here.
+
+        Raises:
+            ArgumentError: that is so.
+        """
+        if self._loose and not any(map(os.path.lexists, self._loose)):
+            raise ArgumentError(
+                f"{self._name}: none of its pictures, such as {self._loose[0]}, is to be found from this folder: "
+                "resume in the folder where it was begun"
+            )
+
+    def extras(self, path: str) -> dict[str, str]:
+        """What is recorded of a picture besides :func:`record`: ``weights``, and of a relative path ``base``."""
+        found = {} if self._weights is None else {"weights": self._weights}
+        if not os.path.isabs(path):  # noqa: PTH117
+            try:
+                found["base"] = os.path.relpath(os.getcwd(), self._home)  # noqa: PTH109
+            except ValueError:  # another drive of Windows
+                found["base"] = os.getcwd()  # noqa: PTH109
+        return found

@@ -10,6 +10,7 @@ import typer
 from ..errors import ArgumentError
 from .labelled import as_json, opened, write_text
 from .options import FINDER, MODEL, MODELS, Device
+from .outputs import check, place
 from .speed import speed
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def finder(
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="CPU threads; unless told, torch's own.")
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", parser=place, metavar="FILE", help="Write the report as JSON.")
+    ] = None,
 ) -> None:
     """Measure the finder end to end, beside its peers.
 
@@ -69,6 +72,8 @@ def finder(
     from .. import benchmark
     from ..detector import Detector
 
+    if output is not None:
+        check("--output", output, [data, model, finder])
     if threads is not None:
         torch.set_num_threads(threads)
     name, samples, frames = _data(data, split, limit)

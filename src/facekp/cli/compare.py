@@ -10,6 +10,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import write_text
+from .outputs import check, place
 
 __all__ = ["compare"]
 
@@ -20,7 +21,8 @@ def compare(
     metric: Annotated[str, typer.Option(metavar="NAME", help="A column of the runs' metrics.csv.")] = "val/nme",
     maximize: Annotated[bool, typer.Option("--maximize", metavar="", help="More of the metric is better.")] = False,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="DIR", help="Write compare.json and compare.png here.")
+        Path | None,
+        typer.Option("--output", parser=place, metavar="DIR", help="Write compare.json and compare.png here."),
     ] = None,
     json: Annotated[str | None, typer.Option(metavar="FILE|-", help="Write the comparison as JSON.")] = None,
 ) -> None:
@@ -33,6 +35,8 @@ def compare(
 
     if output is not None:
         plots.check()
+    if json is not None:
+        check("--json", json, runs)
     read = comparing.read(runs)
     table = comparing.table(read, metric=metric, maximize=maximize)
     text = _json.dumps(comparing.to_dict(read, metric=metric, maximize=maximize), indent=1)

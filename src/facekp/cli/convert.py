@@ -7,12 +7,17 @@ from typing import Annotated
 
 import typer
 
+from . import outputs
+
 __all__ = ["convert"]
 
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder or file of the data set.")],
-    target: Annotated[Path, typer.Argument(metavar="DST", help="A new folder or file; pictures are copied along.")],
+    target: Annotated[
+        Path,
+        typer.Argument(parser=outputs.place, metavar="DST", help="A new folder or file; pictures are copied along."),
+    ],
     *,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="FORMAT", help="What SRC is; by its content unless told.")
@@ -37,6 +42,8 @@ def convert(
 
     Their pictures come along.
     """
+    outputs.given("DST", target)
+
     from .. import datasets
 
     samples = datasets.convert(

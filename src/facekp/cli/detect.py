@@ -13,6 +13,7 @@ import typer
 
 from ..errors import ArgumentError, ImageError
 from .options import FINDER, MODEL, MODELS, OUTPUT, Batch, Device, Engine, Mirror
+from .outputs import place
 
 if TYPE_CHECKING:
     from ..detector import Detector
@@ -58,7 +59,9 @@ def detect(
     batch_size: Batch = 16,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Save the pictures with the points drawn.", rich_help_panel=OUTPUT),
+        typer.Option(
+            parser=place, metavar="DIR", help="Save the pictures with the points drawn.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     json: Annotated[
         str | None,
@@ -71,10 +74,15 @@ def detect(
     ] = None,
     parquet: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write Parquet files of 1000 pictures each.", rich_help_panel=OUTPUT),
+        typer.Option(
+            parser=place, metavar="DIR", help="Write Parquet files of 1000 pictures each.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     pts: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Write 300-W's .pts files, one per face.", rich_help_panel=OUTPUT)
+        Path | None,
+        typer.Option(
+            parser=place, metavar="DIR", help="Write 300-W's .pts files, one per face.", rich_help_panel=OUTPUT
+        ),
     ] = None,
     resume: Annotated[
         bool,
@@ -110,7 +118,7 @@ def detect(
     pictures = given.find(inputs, recursive=recursive, skip=output)
     if not pictures.found:
         raise ArgumentError(_none_found(pictures.problems))
-    target.check(pictures.found)
+    target.check(pictures.found, [*inputs, model, finder])
     # Of all pictures, so that no two shards give one name to two files.
     targets = _targets(pictures.found, output)
     points = PointFiles.plan(pictures.found, pts, replace=target.begun)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from ..errors import ArgumentError
 from .inputs import Picture
+from .outputs import identity
 
-__all__ = ["identity", "numbered", "plan", "save", "write"]
+__all__ = ["numbered", "plan", "save", "write"]
 
 Array = npt.NDArray[Any]
 LONGEST = 255  # bytes of a file's name on nearly every file system
@@ -54,11 +55,6 @@ def numbered(stem: str, end: str) -> str:
     while len(os.fsencode(stem)) > LONGEST - len(end):
         stem = stem[:-1]
     return stem + end
-
-
-def identity(path: str | Path) -> str:
-    """The same text for two paths to one file, also where upper and lower case do not matter."""
-    return os.path.realpath(path).casefold()
 
 
 def save(picture: Array, target: Path) -> str | None:

@@ -11,6 +11,7 @@ import typer
 from ..errors import ArgumentError
 from .labelled import Format, Json, Split, as_json, opened, write_text
 from .options import FINDER, MODEL, MODELS, Batch, Device, Engine, Mirror
+from .outputs import apart, check, place
 
 if TYPE_CHECKING:
     from ..datasets import SampleSet
@@ -54,7 +55,7 @@ def evaluate(
     batch_size: Batch = 32,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="Write report.json, ced.png and worst.png here."),
+        typer.Option("--output", parser=place, metavar="DIR", help="Write report.json, ced.png and worst.png here."),
     ] = None,
     json: Json = None,
 ) -> None:
@@ -69,8 +70,16 @@ def evaluate(
     if output is not None:
         plots.check()  # before the network runs for an hour
         _folder(output)
+    if json is not None:
+        check("--json", json, [data, model, finder])
     samples = opened(data, format_, split).samples
     kinds = ("labelled", "finder") if boxes is Boxes.both else (boxes.value,)
+    if output is not None:
+        apart(
+            "--output",
+            [output / name for name in ("ced.png", *map(_sheet, kinds), _sheet())],
+            (s.path for s in samples),
+        )
     detector = Detector.from_pretrained(
         model, finder=finder if "finder" in kinds else None, device=device, engine=engine, mirror=mirror
     )
@@ -99,8 +108,12 @@ def _pictures(reports: list[Report], samples: SampleSet, output: Path) -> None:
     except OSError as error:
         raise ArgumentError(f"--output {output / 'ced.png'}: cannot be written ({error.strerror or error})") from None
     for report in reports:
-        name = "worst.png" if len(reports) == 1 else f"worst-{report.boxes}.png"
+        name = _sheet() if len(reports) == 1 else _sheet(report.boxes)
         drawings.save(evaluation.worst_sheet(report, samples), output / name)
+
+
+def _sheet(boxes: str | None = None) -> str:
+    return "worst.png" if boxes is None else f"worst-{boxes}.png"
 
 
 def _folder(path: Path) -> None:

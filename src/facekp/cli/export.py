@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..errors import ArgumentError
+from .outputs import check as check_output
+from .outputs import place
 
 __all__ = ["export"]
 
@@ -17,7 +20,7 @@ def export(
         str, typer.Argument(metavar="MODEL", help="A keypoint model or a finder: a name, a folder, or org/repo.")
     ],
     *,
-    output: Annotated[Path, typer.Option("--output", metavar="FILE.onnx", help="The file to write.")],
+    output: Annotated[Path, typer.Option("--output", parser=place, metavar="FILE.onnx", help="The file to write.")],
     decoder: Annotated[
         bool | None,
         typer.Option(
@@ -42,7 +45,7 @@ def export(
 
     For programs without PyTorch. The file is checked to give the same.
     """
-    _parent(output)
+    _place(output, [model, *(check or ())])
     sides, pictures = _size(size), _batch(batch)
 
     from ..export import export as written
@@ -70,7 +73,7 @@ def _batch(text: str) -> int | None:
     return int(text)
 
 
-def _parent(path: Path) -> None:
+def _place(path: Path, reads: Sequence[str | Path]) -> None:
     """Whatever stands in the way is found before the model is exported."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,3 +81,6 @@ def _parent(path: Path) -> None:
         raise ArgumentError(f"--output {path}: cannot be written ({error.strerror or error})") from None
     if path.is_dir():
         raise ArgumentError(f"--output {path}: is a directory; name a file")
+    if path.suffix.lower() != ".onnx":
+        raise ArgumentError(f"--output {path}: must end in .onnx")
+    check_output("--output", path, reads, own={".onnx"})

@@ -9,6 +9,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Data, Format, Json, Split, as_json, opened, write_text
+from .outputs import check, place
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,7 +23,8 @@ def inspect(
     format_: Format = None,
     split: Split = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw some faces with their points, side by side.")
+        Path | None,
+        typer.Option(parser=place, metavar="FILE.png", help="Draw some faces with their points, side by side."),
     ] = None,
     faces: Annotated[int, typer.Option(min=1, max=400, metavar="N", help="How many faces --sheet shows.")] = 16,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Which faces --sheet shows.")] = 0,
@@ -44,6 +46,9 @@ def inspect(
     from ..datasets import inspection
 
     _check_sheet(sheet)
+    for option, target in (("--json", json), ("--sheet", sheet)):
+        if target is not None:
+            check(option, target, [data])
     found = opened(data, format_, split, default_split=True, on_error="skip")
     report = inspection.inspect(found.samples, tiny=tiny, thorough=thorough)
     if json is not None:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from .outputs import place
+
 __all__ = ["pack"]
 
 
@@ -21,7 +23,8 @@ class Box(str, Enum):
 def pack(
     source: Annotated[Path, typer.Argument(metavar="SRC", help="The folder or file of the data set.")],
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The cache, by custom .fkp; one that is there is replaced.")
+        Path,
+        typer.Argument(parser=place, metavar="OUT", help="The cache, by custom .fkp; one that is there is replaced."),
     ],
     *,
     format_: Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ArgumentError
-from . import drawings
+from . import drawings, outputs
 from .inputs import Picture
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PointFiles:
     def plan(cls, pictures: Sequence[Picture], folder: Path | None, *, replace: bool) -> PointFiles:
         """Files below ``folder`` for all pictures; none where it is None."""
         firsts = {} if folder is None else drawings.plan(pictures, folder, ".pts")
-        return cls(firsts, replace, frozenset(map(drawings.identity, firsts.values())))
+        return cls(firsts, replace, frozenset(map(outputs.identity, firsts.values())))
 
     def check(self, pictures: Iterable[Picture]) -> None:
         """Refuse to begin where files of these pictures are there.
@@ -71,5 +71,5 @@ class PointFiles:
         yield first
         for number in count(2):
             target = first.with_name(drawings.numbered(first.stem, f"_{number}.pts"))
-            if drawings.identity(target) not in self.taken:
+            if outputs.identity(target) not in self.taken:
                 yield target

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ..errors import ArgumentError
+from . import outputs
 from .labelled import Format, Split, opened
 from .options import FINDER, MODEL, MODELS, Batch, Device, Engine
 
@@ -27,7 +28,12 @@ def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
     data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="The folder or file of the data set.")] = None,
     *,
-    out: Annotated[Path, typer.Option("--output", metavar="DST", help="The new folder or file; pictures come along.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--output", parser=outputs.place, metavar="DST", help="The new folder or file; pictures come along."
+        ),
+    ],
     to: Annotated[
         str | None, typer.Option(metavar="FORMAT", help="What DST shall be, as of convert; by its ending unless told.")
     ] = None,
@@ -55,6 +61,8 @@ def predict(
     In any format that convert writes, or as a submission to Kaggle.
     """
     _check(data, kaggle, lookup, {"--to": to, "--to-schema": to_schema, "--format": format_, "--split": split})
+
+    outputs.check("--output", out, [kaggle, lookup, model, finder], own={".csv"})
 
     from .. import predict as predictions
     from .. import schema as schemas

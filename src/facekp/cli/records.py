@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import annotate
+from ..annotate.shard import weights_of
 from ..errors import ArgumentError
-from .drawings import identity
+from . import outputs
 from .inputs import Picture
 from .screen import Screen
 
@@ -51,6 +52,9 @@ class Target:
 
     def __post_init__(self) -> None:
         given = {"--json": self.json, "--csv": self.csv, "--parquet": self.parquet}
+        for option in ("--json", "--csv"):
+            if given[option] not in (None, "-"):
+                outputs.given(option, str(given[option]))
         named = [option for option, value in given.items() if value is not None]
         if len(named) > 1:
             raise ArgumentError(f"{' and '.join(named)}: give one of them")
@@ -76,26 +80,25 @@ class Target:
         found = _stat(Path(str(self.json)))
         return found is not None and found.st_size > 0
 
-    def check(self, pictures: Sequence[Picture]) -> None:
-        """Refuse to write over one of the pictures.
+    def check(self, pictures: Sequence[Picture], reads: Iterable[str | Path | None]) -> None:
+        """Refuse to write over what is read.
+
+        Args:
+            pictures: those that were found.
+            reads: what else: folders of pictures with their labels, models.
 
         Raises:
-            ArgumentError: the file is a picture, or a link to one.
+            ArgumentError: the file is a picture or another file that is read, or a link to one.
         """
         option, name = ("--json", self.json) if self.csv is None else ("--csv", self.csv)
         if name in (None, "-"):
             return
         path = Path(str(name))
-        if identity(path) in {identity(p.path) for p in pictures} or _linked(path, pictures):
+        if outputs.identity(path) in {outputs.identity(p.path) for p in pictures} or outputs.linked(
+            path, [p.path for p in pictures]
+        ):
             raise ArgumentError(f"{option} {path}: is one of the pictures; name another file, or - for standard output")
-
-
-def _linked(path: Path, pictures: Sequence[Picture]) -> bool:
-    """Whether a file has another name (a hard link), and that is a picture's."""
-    there = _stat(path)
-    if there is None or there.st_nlink < 2:
-        return False
-    return any((found := _stat(p.path)) is not None and os.path.samestat(found, there) for p in pictures)
+        outputs.check(option, path, reads, own={".csv"} if self.csv is not None else ())
 
 
 def _stat(path: Path) -> os.stat_result | None:
@@ -113,7 +116,7 @@ def opened(target: Target, model: Detector, screen: Screen) -> Iterator[Records]
         ArgumentError: it cannot be written, or holds what cannot be resumed.
         MissingExtraError: pyarrow is not installed.
     """
-    common: dict[str, Any] = {"resume": target.resume, "model": model.name}
+    common: dict[str, Any] = {"resume": target.resume, "model": model.name, "weights": weights_of(model)}
     if target.parquet is not None:
         with annotate.ParquetParts(target.parquet, shard=target.shard, option="--parquet", **common) as parts:
             yield parts

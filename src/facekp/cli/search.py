@@ -12,6 +12,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import write_text
+from .outputs import check, place
 
 if TYPE_CHECKING:
     from ..training.found import Found
@@ -44,7 +45,9 @@ def search(
             help="A key and its values: codec.sigma=1,1.5,2, or optimizer.lr=log:1e-4..1e-2; repeatable.",
         ),
     ],
-    output: Annotated[Path, typer.Option("--output", metavar="DIR", help="The folder of the trials' runs.")],
+    output: Annotated[
+        Path, typer.Option("--output", parser=place, metavar="DIR", help="The folder of the trials' runs.")
+    ],
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The folder of the data sets, instead of the recipe's.")
     ] = None,
@@ -81,6 +84,8 @@ def search(
     from .. import plots
     from ..training import search as searching
 
+    if json is not None:
+        check("--json", json, [recipe, data, output, storage])
     plots.check()  # before the first of many trials
     logging.getLogger("facekp").setLevel(logging.INFO)
     root = [] if data is None else [f"data.root={_json.dumps(str(data))}"]

@@ -10,6 +10,7 @@ import typer
 from ..errors import ArgumentError
 from .labelled import as_json, write_text
 from .options import FINDER, MODEL, MODELS, Device
+from .outputs import check, place
 
 __all__ = ["speed"]
 
@@ -66,7 +67,9 @@ def speed(
             metavar="COMMAND", help="Another program to measure, such as those in benchmarks/peers; repeatable."
         ),
     ] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write the report as JSON.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", parser=place, metavar="FILE", help="Write the report as JSON.")
+    ] = None,
 ) -> None:
     """Measure speed on this machine, beside other programs.
 
@@ -77,6 +80,8 @@ def speed(
     pictures = given.find(inputs, recursive=True)
     if pictures.problems or not pictures.found:
         raise ArgumentError(f"no picture found: {'; '.join(pictures.problems[:3])}")
+    if output is not None:
+        check("--output", output, [*inputs, *(p.path for p in pictures.found), *(model or ()), finder])
     sizes = _sizes(batch_sizes, max_batch)
 
     from .. import benchmark

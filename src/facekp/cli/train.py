@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import ArgumentError
+from .outputs import place
 
 __all__ = ["train"]
 
@@ -21,7 +22,7 @@ def train(
         Path | None, typer.Option(metavar="DIR", help="The folder of the data sets, instead of the recipe's.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The run's folder.", show_default="runs/RECIPE")
+        Path | None, typer.Option(parser=place, metavar="DIR", help="The run's folder.", show_default="runs/RECIPE")
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key: optimizer.lr=3e-4.")

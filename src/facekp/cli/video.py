@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import ArgumentError, ImageError
+from . import outputs
 from .options import FINDER, MODEL, MODELS, Device, Engine
 
 if TYPE_CHECKING:
@@ -68,6 +69,9 @@ def video(
     Writes OUT, a film with the faces drawn, or --json, or both. No window is opened.
     """
     film, target = _places(source, output, camera, json)
+    for option, name in (("--json", json), ("OUT", target)):
+        if name is not None:
+            outputs.check(option, name, [model, finder])
     if seconds is not None and not 0 < seconds < math.inf:
         raise ArgumentError(f"--seconds {seconds:g}: expected a number over 0")
 
@@ -113,10 +117,8 @@ def _places(
 
 
 def _same(a: str, b: str) -> bool:
-    from .drawings import identity
-
     try:
-        return identity(a) == identity(b) or Path(a).samefile(b)
+        return outputs.identity(a) == outputs.identity(b) or Path(a).samefile(b)
     except (OSError, ValueError):
         return False
 

@@ -143,7 +143,8 @@ def write(samples: SampleSet, target: Path, name: str) -> None:
         shared = len(set(samples.schema.names) & set(schemas.get(form.schema).names))
         raise ArgumentError(
             f"{name} has the points of {form.schema}, {samples.name} those of {samples.schema.name}, "
-            f"and {shared} are in both: ask for the target schema {form.schema}, which leaves the others missing"
+            f"and {shared} are in both: ask for the target schema {form.schema} (--to-schema {form.schema}), "
+            "which leaves the others missing"
         )
     if not form.boxes and any(s.source_box is not None for s in samples):
         log.warning("%s: the boxes of %s are lost, %s files hold none", target, samples.name, name)
