@@ -168,7 +168,7 @@ def test_wrong_faces() -> None:
     crop = transforms.CropToBox((32, 32))
     for call, said in (
         (lambda: plots.samples([]), "samples: there are none"),
-        (lambda: plots.samples(given, count=0), "count must be at least 1"),
+        (lambda: plots.samples(given, count=0), "count: expected a whole number of at least 1"),
         (lambda: plots.augmented([], crop), "augmented"),
         (lambda: plots.augmented(given, crop, copies=0), "augmented"),
         (lambda: plots.pairs([], np.zeros((0, 68, 2))), "pairs: there are none"),

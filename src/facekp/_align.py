@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _arguments as check
 from .errors import ArgumentError
 from .schema import KeypointSchema
 
@@ -57,14 +58,21 @@ def similarity(source: Array, target: Array) -> Array:
     Raises:
         ArgumentError: fewer than two distinct points are known in both.
     """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    if source.shape != target.shape or source.shape[1:] != (2,) or not np.isfinite(source + target).all():
+    source, target = check.numbers(source, "source"), check.numbers(target, "target")
+    if (
+        source.shape != target.shape
+        or source.shape[1:] != (2,)
+        or not len(source)
+        or not np.isfinite(source + target).all()
+    ):
+        if source.ndim > 2 or target.ndim > 2:
+            raise ArgumentError(f"similarity: expected (K, 2) and (K, 2), got {source.shape} and {target.shape}")
         return _fit(source, target, False, "similarity")
     # As complex numbers: the same in a third of the time, which counts where every face of every frame is levelled.
     middle, goal = source.mean(0), target.mean(0)
     s, t = (source - middle) @ (1, 1j), (target - goal) @ (1, 1j)
     spread = float(np.vdot(s, s).real)
-    if len(s) < 2 or spread < 1e-12:
+    if spread < 1e-12:
         return _fit(source, target, False, "similarity")  # says what is wrong
     turn = complex(np.vdot(s, t)) / spread
     a, b = turn.real, turn.imag
@@ -72,13 +80,16 @@ def similarity(source: Array, target: Array) -> Array:
 
 
 def _fit(source: Array, target: Array, reflection: bool, name: str) -> Array:
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    source, target = check.numbers(source, "source"), check.numbers(target, "target")
+    if min(source.ndim, target.ndim) < 2 or source.shape[-1] != 2 or source.shape[-2:] != target.shape[-2:]:
+        raise ArgumentError(
+            f"{name}: expected as many points (x, y) in both, such as (K, 2) and (K, 2), "
+            f"got {source.shape} and {target.shape}"
+        )
     try:
         source, target = np.broadcast_arrays(source, target)
     except ValueError:
-        source = source[..., :0]  # refused below
-    if source.ndim < 2 or source.shape[-1] != 2:
-        raise ArgumentError(f"{name}: expected as many points (x, y) in both, such as (K, 2) and (K, 2)")
+        raise ArgumentError(f"{name}: expected as many faces in both, got {source.shape} and {target.shape}") from None
     known: Array = np.asarray((np.isfinite(source) & np.isfinite(target)).all(-1, keepdims=True))
     count = known.sum(-2)
     (ms, ds), (mt, dt) = (_about_mean(points, known, count) for points in (source, target))
@@ -121,9 +132,7 @@ def five_points(points: Array, schema: KeypointSchema) -> Array:
     Raises:
         ArgumentError: the points are not of this schema, or it lacks one of the five.
     """
-    points = np.asarray(points, np.float32)
-    if points.shape[-2:] != (len(schema), 2):
-        raise ArgumentError(f"points: schema {schema.name} expects (..., {len(schema)}, 2), got {points.shape}")
+    points = check.points_of(points, schema, "...", dtype=np.float32)
     sets = []
     for side in ("right", "left"):
         eyes = [half for half in schema.normalizers.get("inter_pupil", ()) if schema.names[half[0]].startswith(side)]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _arguments as check
 from . import geometry
 from ._canvas import Array, Canvas, Color, text_width
 from .errors import ArgumentError, unknown_name
@@ -75,6 +76,7 @@ class Style:
             raise unknown_name("labels", labels, _LABELS)
         if not (isinstance(size, (int, float)) and 0 < size <= 100):
             raise ArgumentError(f"size: expected a factor such as 1.5, at most 100, got {size!r}")
+        check.number(low, "low")
         self.canvas, self.edges, self.labels, self.low, self.size = canvas, edges, labels, low, size
         self.colors = _palette(colors)
         self.long: int = max(canvas.shape[:2])
@@ -241,7 +243,4 @@ def numbers(values: Any, argument: str) -> Array:
     Raises:
         ArgumentError: it is not made of numbers.
     """
-    try:
-        return np.asarray(values, np.float32)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{argument}: expected numbers, got {type(values).__name__}") from None
+    return check.numbers(values, argument, np.float32)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _arguments as check
 from . import geometry
 from . import image as images
 from ._canvas import Canvas, text_width
@@ -108,7 +109,7 @@ def points(
     array = numbers(keypoints, "keypoints")
     if array.ndim not in (2, 3) or array.shape[-1] != 2:
         raise ArgumentError(f"keypoints: expected shape (K, 2) or (N, K, 2), got {array.shape}")
-    if schema is not None and len(schema) != array.shape[-2]:
+    if schema is not None and len(check.layout(schema)) != array.shape[-2]:
         raise ArgumentError(f"keypoints: schema {schema.name} has {len(schema)} points, got {array.shape}")
     if schema is None and labels == "name":
         raise ArgumentError("labels: 'name' needs a schema, which knows the names")
@@ -146,8 +147,8 @@ def boxes(
         ArgumentError: a box has no area, or there are more or fewer labels than boxes.
     """
     canvas, array = images.read(image).copy(), geometry.as_boxes(boxes)
-    if labels is not None and len(labels) != len(array):
-        raise ArgumentError(f"labels: expected one for each of {len(array)} boxes, got {len(labels)}")
+    if labels is not None and (not isinstance(labels, Sequence) or len(labels) != len(array)):
+        raise ArgumentError(f"labels: expected one for each of {len(array)} boxes, got {_count(labels)}")
     style = Style(canvas, size=size, colors=color)
     for box, label in zip(array, labels or [""] * len(array), strict=True):
         style.box(box, str(label))
@@ -178,14 +179,24 @@ def sheet(
         ImageError: a picture cannot be read.
         ArgumentError: there is no picture, a number is too small, or there are more or fewer labels than pictures.
     """
-    if min(columns, *size) < 1 or gap < 0:
-        raise ArgumentError(f"sheet: expected columns and size of at least 1, gap of 0, got {columns}, {size}, {gap}")
-    tiles = [_tile(images.read(picture), size) for picture in pictures]
+    check.whole(columns, "columns", 1)
+    check.whole(gap, "gap", 0)
+    height, width = check.size(size)
+    if not isinstance(pictures, Iterable) or isinstance(pictures, (str, bytes)):
+        raise ArgumentError(f"pictures: expected a list of pictures, got {check.shown(pictures)}")
+    tiles: list[Array] = []
+    for picture in pictures:
+        if (len(tiles) + 1) * (height + gap) * (width + gap) > images.MAX_PIXELS:
+            raise ArgumentError(
+                f"size: a sheet of more than {len(tiles)} tiles of {(height, width)} with gap {gap} would have more "
+                f"than {images.MAX_PIXELS:,} pixels"
+            )
+        tiles.append(_tile(images.read(picture), size))
     if not tiles:
         raise ArgumentError("sheet: there are no pictures")
-    if labels is not None and len(labels) != len(tiles):
-        raise ArgumentError(f"labels: expected one for each of {len(tiles)} pictures, got {len(labels)}")
-    (height, width), columns = size, min(columns, len(tiles))
+    if labels is not None and (not isinstance(labels, Sequence) or len(labels) != len(tiles)):
+        raise ArgumentError(f"labels: expected one for each of {len(tiles)} pictures, got {_count(labels)}")
+    columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
     canvas = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), _PAPER, np.uint8)
     for i, tile in enumerate(tiles):
@@ -197,6 +208,10 @@ def sheet(
 
 
 _PAPER = 36
+
+
+def _count(labels: Any) -> Any:
+    return len(labels) if isinstance(labels, Sequence) else check.shown(labels)
 
 
 def _tile(picture: Array, size: tuple[int, int]) -> Array:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from . import _arguments as check
 from . import geometry, hub
 from . import image as images
 from ._version import __version__
@@ -104,7 +105,7 @@ def export(
         HubError: there is no such model.
     """
     _extra()
-    if batch is not None and batch < 1:
+    if batch is not None and (not isinstance(batch, int) or batch < 1):
         raise ArgumentError(f"batch: expected a positive number, or None for any; got {batch!r}")
     loaded, config = _loaded(model) if isinstance(model, str | Path) else (model, {})
     if isinstance(loaded, Detector):
@@ -219,7 +220,7 @@ def _finder(finder: FaceFinder, decoder: bool | None, size: tuple[int, int] | No
     decoded = size is not None if decoder is None else decoder
     if decoded and size is None:
         raise ArgumentError("decoder: a finder's boxes can be in the file for one size only; give size=(H, W)")
-    if size is not None and (min(size) < STEP or any(side % STEP for side in size)):
+    if size is not None and (min(check.size(size)) < STEP or any(side % STEP for side in size)):
         raise ArgumentError(f"size: expected (H, W), multiples of {STEP}, got {size!r}")
     height, width = size or (3 * STEP, 4 * STEP)
     angles = getattr(finder.network, "turn", None) is not None

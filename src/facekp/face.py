@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import schema as schemas
+from ._arguments import layout
 from .errors import ArgumentError
 from .schema import KeypointSchema
 
@@ -34,6 +35,9 @@ class Face:
         schema: what the K points are.
         uncertainty: ``(K,)`` float32: how far from the truth each point is to be expected, in pixels of the given
             picture; None where the model was not trained to tell.
+
+    Raises:
+        ArgumentError: a shape does not fit the schema.
     """
 
     keypoints: Array = field(repr=False)
@@ -42,6 +46,19 @@ class Face:
     score: float
     schema: KeypointSchema = field(repr=False)
     uncertainty: Array | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        k = len(layout(self.schema))
+        shapes = np.shape(self.keypoints), np.shape(self.scores), np.shape(self.box)
+        if shapes != ((k, 2), (k,), (4,)):
+            raise ArgumentError(
+                f"face: schema {self.schema.name} expects keypoints ({k}, 2), scores ({k},), box (4,); "
+                f"got {', '.join(map(str, shapes))}"
+            )
+        if self.uncertainty is not None and np.shape(self.uncertainty) != (k,):
+            raise ArgumentError(
+                f"face: schema {self.schema.name} expects uncertainty ({k},); got {np.shape(self.uncertainty)}"
+            )
 
     def to_dict(self, *, digits: int = 3) -> dict[str, Any]:
         """Plain numbers and lists, ready for JSON; :meth:`from_dict` is the inverse."""
@@ -66,7 +83,7 @@ class Face:
         Raises:
             ArgumentError: a key is missing, or a shape does not fit the schema.
         """
-        layout = schemas.get(schema) if isinstance(schema, str) else schema
+        kind = schemas.get(schema) if isinstance(schema, str) else schema
         try:
             keypoints = np.array(data["keypoints"], np.float32)
             scores, box = np.array(data["scores"], np.float32), np.array(data["box"], np.float32)
@@ -77,12 +94,4 @@ class Face:
             raise ArgumentError(f"face: the key {error} is missing") from None
         except (TypeError, ValueError) as error:
             raise ArgumentError(f"face: {error}") from None
-        k = len(layout)
-        if keypoints.shape != (k, 2) or scores.shape != (k,) or box.shape != (4,):
-            raise ArgumentError(
-                f"face: schema {layout.name} expects keypoints ({k}, 2), scores ({k},), box (4,); "
-                f"got {keypoints.shape}, {scores.shape}, {box.shape}"
-            )
-        if uncertainty is not None and uncertainty.shape != (k,):
-            raise ArgumentError(f"face: schema {layout.name} expects uncertainty ({k},); got {uncertainty.shape}")
-        return cls(keypoints, scores, box, score, layout, uncertainty)
+        return cls(keypoints, scores, box, score, kind, uncertainty)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from . import _arguments as check
 from ._align import ARCFACE, align, five_points, similarity
 from .errors import ArgumentError
 from .schema import KeypointSchema
@@ -52,7 +53,7 @@ Size = tuple[int, int]
 
 def image_box(size: Size) -> Array:
     """The box of a whole picture of ``size = (H, W)``: ``[-0.5, -0.5, W - 0.5, H - 0.5]``."""
-    height, width = size
+    height, width = check.size(size)
     return np.array([-0.5, -0.5, width - 0.5, height - 0.5], np.float32)
 
 
@@ -60,11 +61,16 @@ def extent(points: Array) -> Array:
     """The tight box ``(..., 4)`` of points ``(..., K, 2)``; NaN points are left out.
 
     A face with no labelled point has the box NaN.
+
+    Raises:
+        ArgumentError: it is not an array of ``(x, y)``.
     """
-    points = np.asarray(points, np.float32)
+    points = check.numbers(points, "points", np.float32)
+    if points.shape[-1:] != (2,) or points.ndim < 2:
+        raise ArgumentError(f"points: expected (..., K, 2), got {points.shape}")
     known = np.asarray(np.isfinite(points).all(-1, keepdims=True))
-    low = np.where(known, points, np.inf).min(-2)
-    high = np.where(known, points, -np.inf).max(-2)
+    low = np.where(known, points, np.inf).min(-2, initial=np.inf)
+    high = np.where(known, points, -np.inf).max(-2, initial=-np.inf)
     box = np.concatenate([low, high], -1)
     box[~known[..., 0].any(-1)] = np.nan
     return box
@@ -76,18 +82,8 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
     Raises:
         ArgumentError: naming the argument and the first row at fault.
     """
-    if hasattr(boxes, "detach"):  # a tensor, of any device
-        boxes = boxes.detach().cpu()
-    try:
-        if np.asarray(boxes).dtype.kind not in "buifO":  # numpy would read numbers out of text, and cut complex ones
-            raise TypeError
-        with np.errstate(over="ignore"):  # what float32 does not hold is found below
-            array = np.asarray(boxes, np.float32)
-    except (TypeError, ValueError, OverflowError):
-        raise ArgumentError(
-            f"{argument}: expected numbers [[x0, y0, x1, y1], ...], got {type(boxes).__name__}"
-        ) from None
-    if array.size == 0:
+    array = check.numbers(boxes, argument, np.float32)
+    if array.ndim and not len(array):
         return np.zeros((0, 4), np.float32)
     if array.ndim != 2 or array.shape[1] != 4:
         raise ArgumentError(f"{argument}: expected shape (N, 4), one [x0, y0, x1, y1] per face, got {array.shape}")
@@ -103,13 +99,26 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
 
 
 def iou(a: Array, b: Array) -> Array:
-    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)`` → ``(N, M)`` in [0, 1]."""
-    a, b = np.asarray(a, np.float64)[:, None], np.asarray(b, np.float64)[None]
+    """Intersection over union of boxes ``(N, 4)`` and ``(M, 4)`` → ``(N, M)`` in [0, 1]; of a NaN box it is NaN.
+
+    Raises:
+        ArgumentError: a shape does not fit.
+    """
+    a, b = _rows_of_four(a, "a")[:, None], _rows_of_four(b, "b")[None]
     wh = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
     both = wh[..., 0] * wh[..., 1]
     union = _area(a) + _area(b) - both
     result: Array = both / np.maximum(union, 1e-12)
     return result
+
+
+def _rows_of_four(boxes: Any, argument: str) -> Array:
+    array = check.numbers(boxes, argument)
+    if array.shape == (0,):  # an empty list
+        return array.reshape(0, 4)
+    if array.ndim != 2 or array.shape[1] != 4:
+        raise ArgumentError(f"{argument}: expected boxes (N, 4), got {array.shape}")
+    return array
 
 
 def _area(boxes: Array) -> Array:
@@ -125,8 +134,17 @@ def nms(boxes: Array, scores: Array, threshold: float = 0.45) -> Array:
         boxes: ``(N, 4)`` xyxy.
         scores: ``(N,)``.
         threshold: a box that overlaps a better one by more than this IoU is dropped.
+
+    Raises:
+        ArgumentError: a shape does not fit, or a number is not finite.
     """
-    order = np.argsort(-np.asarray(scores), kind="stable")
+    boxes, scores = _rows_of_four(boxes, "boxes"), check.numbers(scores, "scores")
+    if scores.shape != (len(boxes),):
+        raise ArgumentError(f"scores: expected ({len(boxes)},), one for each box, got {scores.shape}")
+    if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
+        raise ArgumentError("boxes, scores: expected finite numbers, got NaN or infinite ones")
+    check.number(threshold, "threshold")
+    order = np.argsort(-scores, kind="stable")
     overlap = iou(boxes, boxes)
     alive = np.ones(len(order), bool)
     keep = []
@@ -142,19 +160,32 @@ def nms(boxes: Array, scores: Array, threshold: float = 0.45) -> Array:
 
 def resize_matrix(size: Size, to: Size) -> Array:
     """Resize from ``size`` to ``to`` (both ``(H, W)``): ``x' = (x + 0.5) s - 0.5``."""
-    sy, sx = to[0] / size[0], to[1] / size[1]
+    (height, width), (high, wide) = check.size(size), check.size(to, "to")
+    sy, sx = high / height, wide / width
     return np.array([[sx, 0, 0.5 * sx - 0.5], [0, sy, 0.5 * sy - 0.5]], np.float64)
 
 
 def mirror_matrix(width: int) -> Array:
     """Mirror left and right in a picture of this width: ``x' = W - 1 - x``."""
-    return np.array([[-1, 0, width - 1], [0, 1, 0]], np.float64)
+    return np.array([[-1, 0, check.whole(width, "width", 1) - 1], [0, 1, 0]], np.float64)
 
 
 def rotation_matrix(angle: float, centre: tuple[float, float], scale: float = 1.0) -> Array:
-    """Turn by ``angle`` degrees (clockwise as seen) and scale about ``centre``."""
+    """Turn by ``angle`` degrees (clockwise as seen) and scale about ``centre``.
+
+    Raises:
+        ArgumentError: a number is not finite, or ``scale`` is not positive.
+    """
+    angle, scale = check.number(angle, "angle"), check.number(scale, "scale", above=0)
+    try:
+        x, y = centre
+    except (TypeError, ValueError):
+        raise ArgumentError(f"centre: expected (x, y), got {check.shown(centre)}") from None
+    return _turn(angle, check.number(x, "centre"), check.number(y, "centre"), scale)
+
+
+def _turn(angle: float, x: float, y: float, scale: float) -> Array:
     c, s = scale * math.cos(math.radians(angle)), scale * math.sin(math.radians(angle))
-    x, y = centre
     return np.array([[c, -s, x - c * x + s * y], [s, c, y - s * x - c * y]], np.float64)
 
 
@@ -176,15 +207,20 @@ def crop_matrix(box: Array, size: Size, scale: float = 1.0, angle: float = 0.0) 
         The 2x3 float64 matrix.
 
     Raises:
-        ArgumentError: the box is not finite, or a single point or less.
+        ArgumentError: the box is not finite, or a single point or less, or another argument is out of range.
     """
-    x0, y0, x1, y1 = (float(v) for v in box)
-    if not math.isfinite(x0 + y0 + x1 + y1) or max(x1 - x0, y1 - y0) <= 0:
+    try:
+        x0, y0, x1, y1 = (float(v) for v in box)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"box: expected four numbers [x0, y0, x1, y1], got {check.shown(box)}") from None
+    wide, high = x1 - x0, y1 - y0
+    if not math.isfinite(x0 + y0 + x1 + y1) or max(wide, high) <= 0 or min(wide, high) < 0:
         raise ArgumentError(f"box {[x0, y0, x1, y1]} has no area to crop: expected finite x1 > x0 and y1 > y0")
-    height, width = size
-    zoom = min(width / max(x1 - x0, 1e-6), height / max(y1 - y0, 1e-6)) / scale
+    height, width = check.size(size)
+    scale, angle = check.number(scale, "scale", above=0), check.number(angle, "angle")
+    zoom = min(width / max(wide, 1e-6), height / max(high, 1e-6)) / scale
     cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
-    matrix = rotation_matrix(-angle, (cx, cy), zoom)
+    matrix = _turn(-angle, cx, cy, zoom)
     matrix[:, 2] += ((width - 1) / 2 - cx, (height - 1) / 2 - cy)
     return matrix
 
@@ -192,29 +228,43 @@ def crop_matrix(box: Array, size: Size, scale: float = 1.0, angle: float = 0.0) 
 def compose(*matrices: Array) -> Array:
     """One matrix that does the first, then the second, and so on."""
     full = np.eye(3)
-    for matrix in matrices:
-        full = np.vstack([matrix, [0, 0, 1]]) @ full
+    for i, matrix in enumerate(matrices):
+        full = np.vstack([_two_by_three(matrix, f"matrices[{i}]"), [0, 0, 1]]) @ full
     result: Array = full[:2]
     return result
 
 
 _FLAT = "matrix: it maps the picture onto a line and has no inverse"
+_NOT_FINITE = "matrix: expected finite numbers, got NaN or infinite ones"
+
+
+def _two_by_three(matrix: Any, argument: str = "matrix") -> Array:
+    array = check.numbers(matrix, argument)
+    if array.shape != (2, 3):
+        raise ArgumentError(f"{argument}: expected a 2x3 matrix, got {array.shape}")
+    return array
 
 
 def invert(matrix: Array) -> Array:
     """The inverse of 2x3 matrices ``(..., 2, 3)``.
 
     Raises:
-        ArgumentError: the map flattens the plane and has no inverse.
+        ArgumentError: the shape is another, a number is not finite, or the map flattens the plane and has no inverse.
     """
-    matrix = np.asarray(matrix, np.float64)
-    if matrix.ndim == 2:  # so often that numpy's calls would tell
+    matrix = check.numbers(matrix, "matrix")
+    if matrix.shape == (2, 3):  # so often that numpy's calls would tell
         a, b, x, c, d, y = matrix.ravel().tolist()
         size = a * d - b * c
         if size == 0:
             raise ArgumentError(_FLAT)
+        if not math.isfinite(size + x + y):
+            raise ArgumentError(_NOT_FINITE)
         inverse: Array = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / size
         return inverse
+    if matrix.shape[-2:] != (2, 3):
+        raise ArgumentError(f"matrix: expected (..., 2, 3), got {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        raise ArgumentError(_NOT_FINITE)
     try:
         linear = np.linalg.inv(matrix[..., :2])
     except np.linalg.LinAlgError:
@@ -224,13 +274,25 @@ def invert(matrix: Array) -> Array:
 
 def zoom(matrix: Array) -> float:
     """By how much a 2x3 map makes things larger: the root of what it does to areas."""
-    return math.sqrt(abs(float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])))
+    (a, b, _), (c, d, _) = _two_by_three(matrix).tolist()
+    return math.sqrt(abs(a * d - b * c))
 
 
 def apply(matrix: Array, points: Array) -> Array:
-    """Map points ``(..., K, 2)`` by 2x3 matrices ``(..., 2, 3)``; NaN stays NaN; returns float32."""
-    matrix = np.asarray(matrix, np.float64)
-    moved = np.asarray(points, np.float64) @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+    """Map points ``(..., K, 2)`` by 2x3 matrices ``(..., 2, 3)``; NaN stays NaN; returns float32.
+
+    Raises:
+        ArgumentError: a shape does not fit.
+    """
+    matrix, points = check.numbers(matrix, "matrix"), check.numbers(points, "points")
+    try:
+        if matrix.shape[-2:] != (2, 3) or points.shape[-1] != 2 or points.ndim < 2:
+            raise IndexError
+        moved = points @ np.swapaxes(matrix[..., :2], -1, -2) + matrix[..., None, :, 2]
+    except (IndexError, ValueError):
+        raise ArgumentError(
+            f"apply: expected matrices (..., 2, 3) and points (..., K, 2), got {matrix.shape} and {points.shape}"
+        ) from None
     return moved.astype(np.float32)
 
 
@@ -248,10 +310,16 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
         matrix: 2x3, from picture pixels to output pixels.
         size: ``(H, W)`` of the output.
         border: grey value outside the picture, or None to repeat its edge.
+
+    Raises:
+        ArgumentError: the picture is empty, or of another shape or type; the matrix is not 2x3, finite and
+            invertible; or the size is none, or more than OpenCV takes (32,766).
     """
-    matrix = np.asarray(matrix, np.float64)
-    height, width = size
+    _check_pixels(image, border)
+    matrix, (height, width) = _two_by_three(matrix), check.size(size)
     inverse = invert(matrix)
+    if height > _LONGEST or width > _LONGEST:
+        raise ArgumentError(f"size: expected at most {_LONGEST} pixels a side, got {(height, width)}")
     k = max(1, int(1 / max(zoom(matrix), 1e-6) + 1e-6))
     (x0, x1), (y0, y1) = (
         _seen(row, size, side, k) for row, side in zip(inverse.tolist(), image.shape[1::-1], strict=True)
@@ -276,7 +344,23 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     out: Array = cv2.warpAffine(
         source, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
     )
-    return cv2.cvtColor(out, cv2.COLOR_RGBA2RGB) if fourth else out
+    if fourth:
+        out = cv2.cvtColor(out, cv2.COLOR_RGBA2RGB)
+    return out if out.ndim == image.ndim else out[..., None]  # OpenCV drops a single channel
+
+
+_PIXELS = frozenset(np.dtype(kind) for kind in ("uint8", "uint16", "int16", "float32", "float64"))
+_LONGEST = 32_766
+
+
+def _check_pixels(image: Any, border: Any) -> None:
+    """What OpenCV resamples: nothing else, and no picture without pixels."""
+    if not isinstance(image, np.ndarray) or image.dtype not in _PIXELS:
+        raise ArgumentError(f"image: expected an array of uint8 or float32, got {check.shown(image)}")
+    if image.ndim not in (2, 3) or not image.size or image.shape[2:] > (4,):
+        raise ArgumentError(f"image: expected (H, W) or (H, W, C) with pixels and up to 4 channels, got {image.shape}")
+    if border is not None and not (0 <= check.number(border, "border") <= 255):
+        raise ArgumentError(f"border: expected a grey value from 0 to 255 or None, got {border!r}")
 
 
 def face_crop(
@@ -297,8 +381,12 @@ def face_crop(
     Raises:
         ArgumentError: the points are not of this schema, it lacks one of the five, or fewer than two of them are known.
     """
+    check.whole(size, "size", 1)
     places = apply(resize_matrix((112, 112), (size, size)), template)
-    return warp(image, align(five_points(points, schema), places), (size, size))
+    five = five_points(check.points_of(points, schema, dtype=np.float32), schema)
+    if places.shape != (5, 2):
+        raise ArgumentError(f"template: expected (5, 2), got {places.shape}")
+    return warp(image, align(five, places), (size, size))
 
 
 def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:

@@ -13,12 +13,14 @@ dtype of the points; what reads points off maps gives at least float32.
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from .errors import ArgumentError
+from . import _arguments as check
+from .errors import ArgumentError, unknown_name
 
 __all__ = [
     "centre_of_mass",
@@ -41,11 +43,13 @@ BLOCK = 1 << 17  # values that are worked on at once: what a core's own cache ho
 
 def to_heatmap(points: Tensor, stride: float) -> Tensor:
     """Input pixels → heatmap pixels."""
+    _check_stride("to_heatmap", points, stride)
     return (points + 0.5) / stride - 0.5
 
 
 def to_input(points: Tensor, stride: float) -> Tensor:
     """Heatmap pixels → input pixels."""
+    _check_stride("to_input", points, stride)
     return (points + 0.5) * stride - 0.5
 
 
@@ -54,13 +58,38 @@ def wide(values: Tensor) -> Tensor:
     return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
+# These look at shapes, types and plain numbers only: values may be anywhere, and a graph is often being recorded.
+
+
+def _positive(name: str, argument: str, value: Any) -> None:
+    if not (isinstance(value, (int, float)) and 0 < value < math.inf):
+        raise ArgumentError(f"{name}: {argument} must be positive and finite, got {check.shown(value)}")
+
+
+def _check_stride(name: str, points: Tensor, stride: float) -> None:
+    _positive(name, "stride", stride)
+    if not isinstance(points, Tensor):
+        raise ArgumentError(f"{name}: points must be a tensor, got {check.shown(points)}")
+
+
+def _check_maps(name: str, maps: Tensor, *, whole: bool = False) -> None:
+    """Maps ``(..., H, W)`` with cells; of floats unless ``whole`` numbers will do."""
+    if not isinstance(maps, Tensor):
+        raise ArgumentError(f"{name}: maps must be a tensor, got {check.shown(maps)}")
+    if maps.ndim < 2 or 0 in maps.shape[-2:]:
+        raise ArgumentError(f"{name}: maps must be (..., H, W) with at least one cell, got {tuple(maps.shape)}")
+    if not maps.is_floating_point() and (not whole or maps.is_complex()):
+        raise ArgumentError(f"{name}: maps must hold floating-point numbers, got {maps.dtype}")
+
+
 def _centres(points: Tensor, size: tuple[int, int], stride: float, name: str) -> tuple[Tensor, Tensor]:
     """Where points lie on a map (0 where they do not), and whether they do."""
-    if points.shape[-1] != 2:
+    _check_stride(name, points, stride)
+    if points.shape[-1:] != (2,):
         raise ArgumentError(f"{name}: points must be (..., K, 2), got {tuple(points.shape)}")
-    if stride <= 0:
-        raise ArgumentError(f"{name}: stride must be positive, got {stride}")
-    height, width = size
+    if not points.is_floating_point():
+        raise ArgumentError(f"{name}: points must hold floating-point numbers, got {points.dtype}")
+    height, width = check.size(size, f"{name}: size")
     centre = to_heatmap(wide(points), stride)
     limit = centre.new_tensor([width - 0.5, height - 0.5])
     mask = ((centre >= -0.5) & (centre <= limit)).all(-1)  # NaN compares False
@@ -99,10 +128,11 @@ def gaussian(
         whose centre lies off the map, has an empty map and a False mask.
 
     Raises:
-        ArgumentError: sigma or stride is not positive, or the last dimension is not 2.
+        ArgumentError: sigma, stride or size is not positive, the last dimension is not 2, or points are whole numbers.
     """
-    if sigma <= 0:
-        raise ArgumentError(f"gaussian: sigma must be positive, got {sigma}")
+    _positive("gaussian", "sigma", sigma)
+    if normalize not in ("peak", "sum"):
+        raise unknown_name("normalize of gaussian", normalize, ("peak", "sum"))
     centre, mask = _centres(points, size, stride, "gaussian")
     along_x, along_y = (
         torch.exp(-((axis - centre[..., i, None]) ** 2) / (2 * sigma**2)) for i, axis in enumerate(_axes(centre, size))
@@ -129,7 +159,7 @@ def disc(points: Tensor, size: tuple[int, int], radius: float, stride: float = 1
     Raises:
         ArgumentError: radius is under ``sqrt(1/2)``, stride is not positive, or the last dimension is not 2.
     """
-    if not radius * radius >= 0.5:
+    if not (isinstance(radius, (int, float)) and 0 < radius < math.inf and radius * radius >= 0.5):
         raise ArgumentError(f"disc: radius must be at least sqrt(1/2) = 0.7072 heatmap pixels, got {radius}")
     centre, mask = _centres(points, size, stride, "disc")
     xs, ys = _axes(centre, size)
@@ -162,6 +192,8 @@ def offsets(points: Tensor, size: tuple[int, int], stride: float = 1.0) -> tuple
 
 def spatial_softmax(logits: Tensor, temperature: float = 1.0) -> Tensor:
     """Softmax of ``logits / temperature`` over the two last dimensions: ``(..., H, W)`` → maps that sum to 1."""
+    _check_maps("spatial_softmax", logits)
+    _positive("spatial_softmax", "temperature", temperature)
     flat = wide(logits).flatten(-2)
     if temperature != 1:  # a pass over all maps
         flat = flat / temperature
@@ -174,11 +206,17 @@ def expectation(probability: Tensor) -> Tensor:
     On a spatial softmax this is the soft-argmax, or integral regression
     (Sun et al., "Integral Human Pose Regression", ECCV 2018, eq. 3).
     """
+    _check_maps("expectation", probability)
     return _mean(*_marginals(probability))
 
 
 def spread(probability: Tensor, mean: Tensor) -> Tensor:
     """Standard deviation per axis ``sqrt(E|p - mean|^2 / 2)``, in heatmap pixels: ``(..., H, W)`` → ``(...)``."""
+    _check_maps("spread", probability)
+    if not isinstance(mean, Tensor) or mean.shape != (*probability.shape[:-2], 2):
+        raise ArgumentError(
+            f"spread: mean must be {(*probability.shape[:-2], 2)}, a place in each map, got {check.shown(mean)}"
+        )
     return _deviation(*_marginals(probability), mean)
 
 
@@ -209,6 +247,8 @@ def soft_argmax(logits: Tensor, temperature: float = 1.0) -> tuple[Tensor, Tenso
     Returns:
         mean ``(..., 2)`` in heatmap pixels and spread ``(...)``.
     """
+    _check_maps("soft_argmax", logits)
+    _positive("soft_argmax", "temperature", temperature)
     # A tape or an exported graph would remember every block; a GPU prefers them all at once.
     if logits.requires_grad or torch.compiler.is_compiling() or logits.is_cuda or logits.numel() <= LARGE:
         along_x, along_y = _marginals(spatial_softmax(wide(logits), temperature))
@@ -244,6 +284,7 @@ def peak(maps: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         cells ``(..., 2)`` ``(x, y)``, whole numbers in int64, and their values ``(...)``.
     """
+    _check_maps("peak", maps, whole=True)
     value, index = maps.flatten(-2).max(-1)
     width = maps.shape[-1]
     return torch.stack([index % width, index // width], -1), value
@@ -261,6 +302,11 @@ def patches(maps: Tensor, cells: Tensor, radius: int) -> tuple[Tensor, Tensor]:
         squares ``(..., P, P)``, 0 off the map; and ``(..., 2, P)`` bool: which of their columns
         and of their rows lie on the map.
     """
+    _check_maps("patches", maps, whole=True)
+    check.whole(radius, "patches: radius", 0)
+    shape = (*maps.shape[:-2], 2)
+    if not isinstance(cells, Tensor) or cells.shape != shape or cells.dtype != torch.int64:
+        raise ArgumentError(f"patches: cells must be {shape} of torch.int64, one of each map, got {check.shown(cells)}")
     height, width = maps.shape[-2:]
     reach = torch.arange(-radius, radius + 1, device=maps.device)
     x, y = cells[..., :1] + reach, cells[..., 1:] + reach
@@ -280,6 +326,7 @@ def centre_of_mass(maps: Tensor) -> tuple[Tensor, Tensor]:
         places ``(..., 2)`` ``(x, y)`` in heatmap pixels (the map's middle where it is empty), and
         masses ``(...)``.
     """
+    _check_maps("centre_of_mass", maps)
     mass = wide(maps).clamp_min(0)
     height, width = maps.shape[-2:]
     xs, ys = _axes(mass, (height, width))

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from . import _arguments as check
 from . import geometry
 from .errors import ArgumentError
 from .schema import KeypointSchema
@@ -73,9 +74,7 @@ def angles(points: Array, schema: KeypointSchema) -> Array:
     Raises:
         ArgumentError: the points are not of this schema.
     """
-    points = np.asarray(points, np.float64)
-    if points.ndim != 3 or points.shape[1:] != (len(schema), 2):
-        raise ArgumentError(f"points: schema {schema.name} expects (N, {len(schema)}, 2), got {points.shape}")
+    points = check.points_of(points, schema, "N")
     names = [name for name in HEAD if name in schema.names]
     result = np.full((len(points), 3), np.nan)
     if len(names) < _FEWEST:
@@ -90,7 +89,12 @@ def angles(points: Array, schema: KeypointSchema) -> Array:
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> Array:
-    """The ``(3, 3)`` matrix ``Rz(roll) Ry(-yaw) Rx(-pitch)`` of angles in degrees; :func:`angles` finds them again."""
+    """The ``(3, 3)`` matrix ``Rz(roll) Ry(-yaw) Rx(-pitch)`` of angles in degrees; :func:`angles` finds them again.
+
+    Raises:
+        ArgumentError: an angle is not a finite number.
+    """
+    yaw, pitch, roll = check.number(yaw, "yaw"), check.number(pitch, "pitch"), check.number(roll, "roll")
     (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in np.deg2rad([-yaw, -pitch, roll]))
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -109,7 +113,11 @@ def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | Non
     Returns:
         The extent of the points in the face's level frame, ``(4,)`` xyxy float32, turned back about its own centre;
         and by how many degrees the face is turned clockwise.  None where the points have no extent.
+
+    Raises:
+        ArgumentError: the points are not of this schema.
     """
+    points = check.points_of(points, schema)
     try:
         turn = geometry.similarity(schema.mean_shape, points)
     except ArgumentError:
@@ -130,9 +138,12 @@ def yaw_bin(yaw: Array) -> Array:
     Left and right share a bin.
 
     Args:
-        yaw: ``(N,)`` degrees, of either sign.
+        yaw: ``(N,)`` degrees, of either sign, as :func:`angles` gives them: up to 90.
+
+    Raises:
+        ArgumentError: a yaw is beyond 90 degrees.
     """
-    size = np.abs(np.asarray(yaw, np.float64))
+    size = np.abs(check.bounded(check.numbers(yaw, "yaw"), "yaw", -90, 90))
     starts = [low for low, _ in YAW_BINS]
     return np.where(np.isnan(size), -1, np.searchsorted(starts, size, side="right") - 1)
 

@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from . import _arguments as check
+from .errors import ArgumentError
+
 __all__ = ["equalised", "network_input"]
 
 Array = npt.NDArray[Any]
@@ -27,7 +30,13 @@ def equalised(crop: Array, clip_limit: float, *, grey: bool = False) -> Array:
 
     Returns:
         ``(H, W, 3)`` RGB uint8.
+
+    Raises:
+        ArgumentError: the crop is something else, or the limit is not positive.
     """
+    if not isinstance(crop, np.ndarray) or crop.dtype != np.uint8 or crop.shape[2:] != (3,) or not crop.size:
+        raise ArgumentError(f"crop: expected an array (H, W, 3) of uint8 with pixels, got {check.shown(crop)}")
+    check.number(clip_limit, "clip_limit", above=0)
     equaliser = cv2.createCLAHE(clip_limit, (8, 8))
     if grey:
         luma = equaliser.apply(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY))
@@ -48,9 +57,17 @@ def network_input(images: Tensor, mean: float, std: float, *, grey: bool = False
         grey: one channel, the luma ``0.299 R + 0.587 G + 0.114 B`` (ITU-R BT.601).
 
     Returns:
-        ``(N, 3 or 1, H, W)`` float32.
+        ``(N, 3 or 1, H, W)`` float32, a new tensor.
+
+    Raises:
+        ArgumentError: a shape is another, or a number is not finite, or ``std`` is not positive.
     """
+    if not isinstance(images, Tensor) or images.ndim != 4 or images.shape[1] != 3 or images.is_complex():
+        raise ArgumentError(f"images: expected a tensor (N, 3, H, W), got {check.shown(images)}")
+    check.number(mean, "mean")
+    check.number(std, "std", above=0)
     values = images.float()
     if grey:
         values = (values * values.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-    return values.sub_(mean).div_(std)
+    values = values - mean if values is images else values.sub_(mean)  # the caller's own numbers stay
+    return values.div_(std)

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from . import geometry
 from . import image as images
+from ._arguments import layout
+from .errors import ArgumentError
 from .schema import KeypointSchema
 
 __all__ = ["Frame", "Sample"]
@@ -31,6 +33,9 @@ class Sample:
         subject: who it is, where the set says so; faces of one subject stay in one split.
         pixels: the picture itself where it is in memory already.
         meta: whatever else the set says of this face.
+
+    Raises:
+        ArgumentError: a shape does not fit the schema.
     """
 
     keypoints: Array
@@ -41,13 +46,20 @@ class Sample:
     pixels: Array | None = field(default=None, repr=False)
     meta: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        k, shape = len(layout(self.schema)), np.shape(self.keypoints)
+        if shape != (k, 2):
+            raise ArgumentError(f"keypoints: schema {self.schema.name} expects ({k}, 2), got {shape}")
+        if self.source_box is not None and np.shape(self.source_box) != (4,):
+            raise ArgumentError(f"source_box: expected (4,), [x0, y0, x1, y1], got {np.shape(self.source_box)}")
+
     @property
     def image(self) -> Array:
         """The picture, ``(H, W, 3)`` RGB uint8 (read from :attr:`path`, not kept)."""
         if self.pixels is not None:
             return self.pixels
         if self.path is None:
-            raise ValueError("this Sample has neither pixels nor a path")
+            raise ArgumentError("this Sample has neither pixels nor a path")
         return images.read(self.path)
 
     @property
@@ -77,6 +89,9 @@ class Frame:
         points: ``(N, K, 2)`` the faces' points, where they are known: a box is their extent in the frame in which the
             face is level.
         angles: ``(N,)`` by how many degrees each face is turned clockwise; left out, they are zeros: all are upright.
+
+    Raises:
+        ArgumentError: a shape does not fit.
     """
 
     boxes: Array
@@ -88,8 +103,16 @@ class Frame:
     angles: Array = field(default_factory=lambda: np.zeros((0,), np.float32))
 
     def __post_init__(self) -> None:
+        for name, shape in (("boxes", np.shape(self.boxes)), ("ignore", np.shape(self.ignore))):
+            if len(shape) != 2 or shape[1] != 4:
+                raise ArgumentError(f"{name}: expected (N, 4), one [x0, y0, x1, y1] in each row, got {shape}")
+        count = len(self.boxes)
         if not len(self.angles):
-            self.angles = np.zeros(len(self.boxes), np.float32)
+            self.angles = np.zeros(count, np.float32)
+        if np.shape(self.angles) != (count,):
+            raise ArgumentError(f"angles: expected ({count},), one for each box, got {np.shape(self.angles)}")
+        if self.points is not None and (np.shape(self.points)[:1], np.shape(self.points)[2:]) != ((count,), (2,)):
+            raise ArgumentError(f"points: expected ({count}, K, 2), a face for each box, got {np.shape(self.points)}")
 
     @property
     def image(self) -> Array:
@@ -97,5 +120,5 @@ class Frame:
         if self.pixels is not None:
             return self.pixels
         if self.path is None:
-            raise ValueError("this Frame has neither pixels nor a path")
+            raise ArgumentError("this Frame has neither pixels nor a path")
         return images.read(self.path)

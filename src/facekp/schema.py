@@ -172,6 +172,8 @@ class KeypointSchema:
         Raises:
             ArgumentError: a name is neither a point nor a group, or there are none.
         """
+        if not isinstance(names, Iterable):
+            raise ArgumentError(f"names: expected point or group names, got {names!r}")
         asked = [names] if isinstance(names, str) else list(names)
         kept = list(dict.fromkeys(i for key in asked for i in self._indices(key)))
         if not kept:
@@ -215,6 +217,8 @@ class KeypointSchema:
         """
         if self.mirror is None:
             raise ArgumentError(f"schema {self.name!r} has no mirror pairs and cannot be mirrored: leave out the flip")
+        if not (isinstance(width, (int, np.integer)) and width > 0):
+            raise ArgumentError(f"width: expected a whole number of pixels, at least 1, got {width!r}")
         points = np.asarray(points, np.float64)
         if points.shape[-2:] != (len(self), 2):
             raise ArgumentError(f"points: schema {self.name} expects (..., {len(self)}, 2), got {points.shape}")

@@ -78,6 +78,8 @@ def create(name: str, **options: Any) -> Codec:
 
 def from_config(config: Mapping[str, Any]) -> Codec:
     """The inverse of :meth:`Codec.to_config`."""
+    if not isinstance(config, Mapping):
+        raise ArgumentError(f"codec: expected a config (what Codec.to_config gives), got {type(config).__name__}")
     options = dict(config)
     name = options.pop("name", None)
     if not isinstance(name, str):

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import losses
 from ..errors import ArgumentError, unknown_name
 from .calibration import check as check_calibration
@@ -156,14 +157,18 @@ class Codec(ABC):
             height, width = (int(v) for v in value)
         except (TypeError, ValueError):
             height = width = 0
-        if height < 1 or width < 1:
-            raise ArgumentError(f"{argument}: expected two positive numbers (H, W), got {value!r}")
+        if height < 1 or width < 1 or (height, width) != tuple(value):
+            raise ArgumentError(f"{argument}: expected two positive numbers (H, W), whole pixels, got {value!r}")
         return height, width
 
     @staticmethod
     def known(points: Tensor, mask: Tensor | None) -> Tensor:
         """``(N, K)`` bool: labelled, and not masked out."""
-        if points.shape[-1] != 2:
+        if not isinstance(points, Tensor) or not points.is_floating_point():
+            raise ArgumentError(f"encode: points must be a tensor of floats, got {check.shown(points)}")
+        if points.shape[-1:] != (2,):
             raise ArgumentError(f"encode: points must be (..., K, 2), got {tuple(points.shape)}")
+        if mask is not None and (not isinstance(mask, Tensor) or mask.dtype != torch.bool):
+            raise ArgumentError(f"encode: mask must be a tensor of torch.bool, got {check.shown(mask)}")
         finite = torch.isfinite(points).all(-1)
         return finite if mask is None else finite & mask

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap
 from ..errors import ArgumentError
 from .base import Size
@@ -52,11 +53,11 @@ class Dark(HeatmapCodec):
         **options: Any,
     ) -> None:
         super().__init__(input_size, heatmap_size, sigma, **options)
-        self.blur = self.sigma if blur is None else float(blur)
-        self.limit = float(limit)
         most = max(self.heatmap_size)  # what is cut out around a peak is six times as wide
-        if not 0 <= self.blur <= most or not self.limit > 0:
-            raise ArgumentError(f"blur must be from 0 to {most} and limit positive, got {blur} and {limit}")
+        self.blur = self.sigma if blur is None else check.number(blur, "blur", low=0)
+        self.limit = check.number(limit, "limit", above=0)
+        if self.blur > most:
+            raise ArgumentError(f"blur: must be at most {most}, the side of the maps, got {blur}")
         if min(self.heatmap_size) < 2 * self.step + 1:
             raise ArgumentError(
                 f"{self.name}: heatmap_size must be at least {2 * self.step + 1} a side, got {heatmap_size}"

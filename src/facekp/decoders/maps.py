@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap
 from ..errors import ArgumentError
 from .base import Codec, Size
@@ -123,9 +124,8 @@ class HeatmapCodec(GridCodec):
         calibration: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(input_size, heatmap_size, calibration)
-        if not sigma > 0:
-            raise ArgumentError(f"sigma must be positive, got {sigma}")
-        if not radius * radius >= 0.5:  # as heatmap.disc has it
+        check.number(sigma, "sigma", above=0)
+        if not check.number(radius, "radius", above=0) ** 2 >= 0.5:  # as heatmap.disc has it
             raise ArgumentError(f"radius must be at least sqrt(1/2) = 0.7072 heatmap pixels, got {radius}")
         if target not in TARGETS:
             raise ArgumentError(f"target: unknown {target!r}; choose one of: {', '.join(TARGETS)}")

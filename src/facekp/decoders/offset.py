@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap, losses
 from .base import Size
 from .maps import HeatmapCodec
@@ -35,7 +36,7 @@ class Offset(HeatmapCodec):
         self, input_size: Size, heatmap_size: Size, sigma: float = 2.0, *, offset_weight: float = 0.05, **options: Any
     ) -> None:
         super().__init__(input_size, heatmap_size, sigma, **options)
-        self.offset_weight = float(offset_weight)
+        self.offset_weight = check.number(offset_weight, "offset_weight", low=0)
 
     def channels(self, points: int) -> int:
         return 3 * points

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap, losses
 from ..errors import ArgumentError
 from .base import Size
@@ -63,7 +64,11 @@ class PIP(GridCodec):
     ) -> None:
         super().__init__(input_size, heatmap_size, calibration)
         self.neighbors = _table(neighbors, mean_shape)
-        self.loss_name, self.loss_options, self.score_weight = loss, dict(loss_options or {}), float(score_weight)
+        self.loss_name, self.loss_options, self.score_weight = (
+            loss,
+            dict(loss_options or {}),
+            check.number(score_weight, "score_weight", low=0),
+        )
         choices = [name for name, link in LINKS.items() if link != "softmax"]
         self._loss = self.loss_function(loss, self.loss_options, choices)
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap, losses
 from ..errors import ArgumentError
 from .base import Codec, Size
@@ -52,8 +53,8 @@ class SimCC(Codec):
         calibration: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(input_size, calibration)
-        if not (split > 0 and sigma > 0):
-            raise ArgumentError(f"split and sigma must be positive, got {split} and {sigma}")
+        check.number(split, "split", above=0)
+        check.number(sigma, "sigma", above=0)
         height, width = (side * split for side in self.input_size)
         if height != int(height) or width != int(width):
             raise ArgumentError(f"split: {split} gives no whole number of bins on input_size {self.input_size}")

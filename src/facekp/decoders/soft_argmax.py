@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap
 from ..errors import ArgumentError
 from .base import POINT_LOSSES, Size
@@ -77,14 +78,13 @@ class SoftArgmax(GridCodec):
         rating_weight: float = 0.1,
     ) -> None:
         super().__init__(input_size, heatmap_size, calibration)
-        if not (sigma > 0 and temperature > 0):
-            raise ArgumentError(f"sigma must be positive, and temperature too, got {sigma} and {temperature}")
-        self.sigma, self.temperature = float(sigma), float(temperature)
-        self.point_weight, self.heatmap_weight = float(point_weight), float(heatmap_weight)
-        if not isinstance(rated, bool) or not rating_weight >= 0:
-            raise ArgumentError(
-                f"rated must be true or false, and rating_weight 0 or more, got {rated!r} and {rating_weight}"
-            )
+        self.sigma = check.number(sigma, "sigma", above=0)
+        self.temperature = check.number(temperature, "temperature", above=0)
+        self.point_weight = check.number(point_weight, "point_weight", low=0)
+        self.heatmap_weight = check.number(heatmap_weight, "heatmap_weight", low=0)
+        check.number(rating_weight, "rating_weight", low=0)
+        if not isinstance(rated, bool):
+            raise ArgumentError(f"rated must be true or false, got {rated!r}")
         self.rated, self.rating_weight = rated, float(rating_weight)
         self.loss_name, self.loss_options = loss, dict(loss_options or {})
         self.point_loss_name, self.point_loss_options = point_loss, dict(point_loss_options or {})

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import heatmap
 from ..errors import ArgumentError
 from .base import Size
@@ -45,10 +46,10 @@ class WeightedArgmax(HeatmapCodec):
         super().__init__(input_size, heatmap_size, sigma, **options)
         if threshold is None:
             threshold = 0.5 if self.target == "disc" else 0.0
-        if not 0 <= threshold < 1:
+        if not 0 <= check.number(threshold, "threshold") < 1:
             raise ArgumentError(f"threshold must be at least 0 and under 1, got {threshold}")
         most = 2 * max(self.heatmap_size) + 1  # which holds all of a map, wherever its peak lies
-        if window is not None and (not 1 <= window <= most or window % 2 != 1):
+        if window is not None and (not isinstance(window, int) or not 1 <= window <= most or window % 2 != 1):
             raise ArgumentError(f"window must be an odd number of cells up to {most}, or None, got {window}")
         self.threshold, self.window = float(threshold), None if window is None else int(window)
 

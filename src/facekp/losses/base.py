@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
@@ -47,12 +48,28 @@ def check_reduction(name: str, reduction: str) -> None:
 def check_positive(name: str, **options: float) -> None:
     """Raises for the first option that is not a positive number."""
     for option, value in options.items():
-        if not value > 0:
+        if not (isinstance(value, (int, float)) and 0 < value < math.inf):
             raise ArgumentError(f"{name}: {option} must be positive, got {value}")
+
+
+def check_least(name: str, least: float, **options: float) -> None:
+    """Raises for the first option that is not a finite number of at least ``least``."""
+    for option, value in options.items():
+        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= least):
+            limit = f"{least:g} or more" if least > -math.inf else "a finite number"
+            raise ArgumentError(f"{name}: {option} must be {limit}, got {value!r}")
+
+
+def check_tensor(name: str, argument: str, value: Tensor) -> None:
+    """Raises where it is an array or a list."""
+    if not isinstance(value, Tensor):
+        raise ArgumentError(f"{name}: {argument} must be a tensor, got {type(value).__name__}")
 
 
 def check_pair(name: str, pred: Tensor, target: Tensor) -> None:
     """Raises where ``pred`` is not of floats, or ``target`` does not have its shape."""
+    check_tensor(name, "pred", pred)
+    check_tensor(name, "target", target)
     if not pred.is_floating_point():
         raise ArgumentError(f"{name}: pred must hold floating-point numbers, got {pred.dtype}")
     if pred.shape != target.shape:
@@ -65,6 +82,7 @@ def label_mask(name: str, mask: Tensor | None, like: Tensor) -> Tensor:
     """The mask, checked against one value per point ``like`` ``(..., K)``; all True where there is none."""
     if mask is None:
         return torch.ones(like.shape, dtype=torch.bool, device=like.device)
+    check_tensor(name, "mask", mask)
     if mask.dtype != torch.bool:
         raise ArgumentError(f"{name}: mask must be of torch.bool, True where labelled, got {mask.dtype}")
     if mask.shape != like.shape:
@@ -78,6 +96,7 @@ def at_least_float32(values: Tensor) -> Tensor:
 
 
 def _weights(name: str, weight: Tensor, values: Tensor) -> Tensor:
+    check_tensor(name, "weight", weight)
     try:
         return weight.to(values.dtype).expand(values.shape)
     except RuntimeError:

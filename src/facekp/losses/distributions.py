@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .. import heatmap
 from ..errors import ArgumentError
-from .base import Reduction, at_least_float32, check_positive, label_mask, reduce
+from .base import Reduction, at_least_float32, check_least, check_positive, check_tensor, label_mask, reduce
 from .heatmaps import check_maps, maps
 
 __all__ = ["dsnt_regulariser", "heatmap_cross_entropy", "heatmap_js", "heatmap_kl", "star"]
@@ -156,8 +156,7 @@ def star(
         detach: hold the eigenvalues of the division constant.
     """
     check_positive("star", beta=beta, epsilon=epsilon)
-    if not w >= 0:
-        raise ArgumentError(f"star: w must be 0 or more, got {w}")
+    check_least("star", 0, w=w)
     probability, goal, known = _map_and_point("star", pred, target, mask)
     mean, covariance = _moments(probability, epsilon)
     axes = _principal_axes(covariance.detach())
@@ -178,6 +177,8 @@ def _jensen_shannon(p: Tensor, q: Tensor) -> Tensor:
 
 def _map_and_point(name: str, pred: Tensor, target: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """Maps that sum to 1 (0 where masked), points (0 where masked), and where there is a label."""
+    check_tensor(name, "pred", pred)
+    check_tensor(name, "target", target)
     if not pred.is_floating_point():
         raise ArgumentError(f"{name}: pred must hold floating-point numbers, got {pred.dtype}")
     check_maps(name, pred)

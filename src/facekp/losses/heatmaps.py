@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..errors import ArgumentError
-from .base import Reduction, at_least_float32, check_pair, check_positive, label_mask, reduce
+from .base import Reduction, at_least_float32, check_least, check_pair, check_positive, label_mask, reduce
 
 __all__ = ["adaptive_wing", "heatmap_bce", "heatmap_focal", "heatmap_mse", "heatmap_weighted_mse"]
 
@@ -155,8 +155,9 @@ def adaptive_wing(
         threshold: of the dilated target.
     """
     check_positive("adaptive_wing", omega=omega, epsilon=epsilon, theta=theta)
-    if not alpha > 2:
-        raise ArgumentError(f"adaptive_wing: alpha must be more than 2, got {alpha}")
+    check_least("adaptive_wing", 2, alpha=alpha)
+    if alpha == 2:
+        raise ArgumentError("adaptive_wing: alpha must be more than 2, got 2")
     pred, target, known = maps("adaptive_wing", pred, target, mask)
     error, power = (pred - target).abs(), alpha - target
     knee = torch.exp(power * math.log(theta / epsilon))
@@ -186,8 +187,7 @@ def check_maps(name: str, pred: Tensor) -> None:
 
 def _pixel_weight(name: str, target: Tensor, foreground: float, threshold: float) -> Tensor:
     """``1 + foreground`` where the target, dilated by 3x3, is over the threshold; 1 elsewhere."""
-    if not foreground >= 0:
-        raise ArgumentError(f"{name}: foreground must be 0 or more, got {foreground}")
+    check_least(name, 0, foreground=foreground)
     check_positive(name, threshold=threshold)
     dilated = F.max_pool2d(target.detach().flatten(0, -3)[:, None], 3, stride=1, padding=1).view_as(target)
     return 1 + foreground * (dilated > threshold).to(target.dtype)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ArgumentError
-from .base import Reduction, reduce
+from .base import Reduction, check_least, reduce
 from .points import difference
 
 __all__ = ["gaussian_nll", "laplace_nll"]
@@ -38,6 +38,7 @@ def laplace_nll(
         min_log_b: a smaller ``log_b`` counts as this one, so that a perfect point cannot make the loss infinite; the
             gradient still passes, and leads back.
     """
+    check_least("laplace_nll", -math.inf, min_log_b=min_log_b)
     error, known = difference("laplace_nll", pred, target, mask)
     log_b = _floor(_log_spread("laplace_nll: log_b", log_b, error, known), min_log_b)
     value = math.log(2) + log_b + error.abs() * torch.exp(-log_b)
@@ -67,6 +68,7 @@ def gaussian_nll(
         log_sigma: ``(..., K)`` or ``(..., K, 2)``: the natural logarithm of ``sigma``, in the unit of the points.
         min_log_sigma: a smaller ``log_sigma`` counts as this one; the gradient still passes, and leads back.
     """
+    check_least("gaussian_nll", -math.inf, min_log_sigma=min_log_sigma)
     error, known = difference("gaussian_nll", pred, target, mask)
     log_sigma = _floor(_log_spread("gaussian_nll: log_sigma", log_sigma, error, known), min_log_sigma)
     value = log_sigma + math.log(2 * math.pi) / 2 + error**2 * torch.exp(-2 * log_sigma) / 2
@@ -75,6 +77,8 @@ def gaussian_nll(
 
 def _log_spread(what: str, values: Tensor, error: Tensor, known: Tensor) -> Tensor:
     """``(..., K, 1)`` or ``(..., K, 2)``, 0 where there is no label."""
+    if not isinstance(values, Tensor):
+        raise ArgumentError(f"{what} must be a tensor, got {type(values).__name__}")
     if values.shape == known.shape:
         values = values[..., None]
     elif values.shape != error.shape:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as check
 from ..errors import ArgumentError
 from ..schema import KeypointSchema
 from .lengths import normalizer
@@ -72,7 +73,8 @@ def point_errors(
     Raises:
         ArgumentError: a shape does not fit, or the schema does not have this normaliser.
     """
-    prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    prediction, target = check.numbers(prediction, "prediction"), check.numbers(target, "target")
+    check.layout(schema)
     if prediction.shape != target.shape or target.ndim != 3 or target.shape[1:] != (len(schema), 2):
         raise ArgumentError(
             f"nme: expected two arrays (N, {len(schema)}, 2), got {prediction.shape} and {target.shape}"
@@ -112,16 +114,17 @@ def nme(
 
 def per_face(errors: Array) -> Array:
     """The mean error of each face over its labelled points, ``(N,)``, of :func:`point_errors` ``(N, K)``."""
-    return _mean(np.asarray(errors, np.float64), 1)
+    return _mean(_table(errors), 1)
 
 
 def per_keypoint(errors: Array) -> Array:
     """The mean error of each point over the faces that have it, ``(K,)``, of :func:`point_errors` ``(N, K)``."""
-    return _mean(np.asarray(errors, np.float64), 0)
+    return _mean(_table(errors), 0)
 
 
 def failure_rate(errors: Array, at: float = 0.08) -> float:
     """Share of faces ``(N,)`` whose NME is above ``at``; NaN faces are left out."""
+    check.number(at, "at", above=0)
     errors = _known(errors)
     return float((errors > at).mean()) if len(errors) else float("nan")
 
@@ -136,6 +139,7 @@ def pck(errors: Array, at: float = 0.05) -> float:
         errors: ``(N, K)`` of :func:`point_errors`; NaN points are left out.
         at: the largest error that is right.
     """
+    check.number(at, "at", above=0)
     errors = _known(errors)
     return float((errors <= at).mean()) if len(errors) else float("nan")
 
@@ -152,10 +156,9 @@ def auc(errors: Array, at: float = 0.08) -> float:
         at: where the curve ends.
 
     Raises:
-        ArgumentError: ``at`` is not positive.
+        ArgumentError: ``at`` is not positive, or an error is negative.
     """
-    if not at > 0:
-        raise ArgumentError(f"at: expected a positive error, got {at}")
+    check.number(at, "at", above=0)
     errors = _known(errors)
     return float(np.clip(1 - errors / at, 0, None).mean()) if len(errors) else float("nan")
 
@@ -204,7 +207,7 @@ def gaps(prediction: Array, target: Array) -> Array:
     Raises:
         ArgumentError: shapes differ.
     """
-    prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    prediction, target = check.numbers(prediction, "prediction"), check.numbers(target, "target")
     if prediction.shape != target.shape:
         raise ArgumentError(f"prediction has shape {prediction.shape}, target {target.shape}")
     known = np.isfinite(target)
@@ -214,8 +217,15 @@ def gaps(prediction: Array, target: Array) -> Array:
 
 
 def _known(errors: Array) -> Array:
-    errors = np.asarray(errors, np.float64).ravel()
+    errors = check.bounded(check.numbers(errors, "errors"), "errors", 0).ravel()
     return errors[~np.isnan(errors)]
+
+
+def _table(errors: Array) -> Array:
+    errors = check.numbers(errors, "errors")
+    if errors.ndim != 2:
+        raise ArgumentError(f"errors: expected (N, K), a row for each face, got {errors.shape}")
+    return check.bounded(errors, "errors", 0)
 
 
 def _mean(errors: Array, axis: int) -> Array:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from .. import _arguments as check
 from .. import schema as schemas
 from ..schema import KeypointSchema
 from . import functional
@@ -77,7 +78,7 @@ class Normalized:
     """What the errors are divided by."""
 
     def __init__(self, norm: str | None, schema: KeypointSchema | str) -> None:
-        self.schema = schemas.get(schema) if isinstance(schema, str) else schema
+        self.schema = schemas.get(schema) if isinstance(schema, str) else check.layout(schema)
         self.norm = norm or default_normalizer(self.schema)
         normalizer(np.zeros((0, len(self.schema), 2)), self.schema, self.norm)  # an unknown one is refused at once
 
@@ -96,4 +97,4 @@ def as_array(values: Tensor | Array | Sequence[Any]) -> Array:
     """Float64 numpy, wherever the values are."""
     if isinstance(values, Tensor):
         values = values.detach().cpu().double().numpy()
-    return np.asarray(values, np.float64)
+    return check.numbers(values, "update")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as check
 from ..errors import ArgumentError
 
 __all__ = [
@@ -65,14 +66,15 @@ def reliability(scores: Array, right: Array, bins: int = 10) -> Reliability:
         bins: how many; fewer where there are fewer scores.
 
     Raises:
-        ArgumentError: shapes differ, or there is no bin.
+        ArgumentError: shapes differ, a score is not of [0, 1], ``right`` is not of bool, or there is no bin.
     """
-    scores, right = np.asarray(scores, np.float64), np.asarray(right, np.float64)
-    if scores.ndim != 1 or scores.shape != right.shape or bins < 1:
-        raise ArgumentError(
-            f"reliability: expected scores and right (M,) and at least one bin, got {scores.shape}, {right.shape}, "
-            f"{bins}"
-        )
+    scores, right = check.numbers(scores, "scores"), check.numbers(right, "right")
+    if scores.ndim != 1 or scores.shape != right.shape:
+        raise ArgumentError(f"reliability: expected scores and right (M,), got {scores.shape} and {right.shape}")
+    check.whole(bins, "bins", 1)
+    check.unit(scores, "scores")
+    if not ((right == 0) | (right == 1)).all():
+        raise ArgumentError("right: expected bool, or 0 and 1, got other numbers")
     known = np.isfinite(scores)
     order = np.argsort(scores[known], kind="stable")
     scores, right = scores[known][order], right[known][order]
@@ -117,7 +119,7 @@ def rank_correlation(expected: Array, errors: Array) -> RankCorrelation:
     Raises:
         ArgumentError: the shapes differ.
     """
-    expected, errors = np.asarray(expected, np.float64), np.asarray(errors, np.float64)
+    expected, errors = check.numbers(expected, "expected"), check.numbers(errors, "errors")
     if expected.ndim != 2 or expected.shape != errors.shape:
         raise ArgumentError(f"rank_correlation: expected two arrays (N, K), got {expected.shape} and {errors.shape}")
     known = np.isfinite(expected) & np.isfinite(errors)
@@ -160,9 +162,11 @@ def interval(values: Array, *, level: float = 0.95, draws: int = 2000, seed: int
     Raises:
         ArgumentError: ``level`` or ``draws`` is out of range.
     """
-    if not 0 < level < 1 or draws < 1:
-        raise ArgumentError(f"interval: expected 0 < level < 1 and draws of at least 1, got {level} and {draws}")
-    values = np.asarray(values, np.float64).ravel()
+    if not 0 < check.number(level, "level") < 1:
+        raise ArgumentError(f"level: expected a number between 0 and 1, got {level}")
+    check.whole(draws, "draws", 1)
+    check.whole(seed, "seed", 0)
+    values = check.numbers(values, "values").ravel()
     values = values[~np.isnan(values)]
     if not len(values):
         return Interval(*[float("nan")] * 3)

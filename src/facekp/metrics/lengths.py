@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as check
 from .. import geometry
 from ..errors import ArgumentError, unknown_name
 from ..schema import KeypointSchema
@@ -38,14 +39,16 @@ def normalizer(
     Raises:
         ArgumentError: the schema does not have this normaliser; the choices are listed.  Or a shape does not fit.
     """
-    target = np.asarray(target, np.float64)
-    if target.ndim != 3 or target.shape[1:] != (len(schema), 2):
-        raise ArgumentError(f"target: schema {schema.name} expects (N, {len(schema)}, 2), got {target.shape}")
+    target = check.points_of(target, schema, "N", argument="target")
+    if not isinstance(norm, str):
+        raise ArgumentError(f"norm: expected a normaliser's name, got {check.shown(norm)}")
     if norm in NORMALIZERS:
-        box = np.asarray(geometry.extent(target) if boxes is None else boxes, np.float64)
+        box = check.numbers(geometry.extent(target) if boxes is None else boxes, "boxes")
         if box.shape != (len(target), 4):
             raise ArgumentError(f"boxes: expected ({len(target)}, 4), one for each face, got {box.shape}")
         wh = box[:, 2:] - box[:, :2]
+        if ((wh < 0) | np.isinf(box).reshape(-1, 2, 2).any(1)).any():  # NaN is a face without labels
+            raise ArgumentError("boxes: expected finite x1 >= x0 and y1 >= y0 (not x, y, width, height)")
         sides: Array = np.sqrt(wh.prod(-1)) if norm == "box" else np.hypot(wh[:, 0], wh[:, 1])
         return sides
     left, right = schema.normalizers[norm] if norm in schema.normalizers else _pair(norm, schema)
@@ -55,7 +58,7 @@ def normalizer(
 
 def default_normalizer(schema: KeypointSchema) -> str:
     """Inter-ocular where the schema has both outer eye corners, else the box's diagonal."""
-    return "inter_ocular" if "inter_ocular" in schema.normalizers else "diagonal"
+    return "inter_ocular" if "inter_ocular" in check.layout(schema).normalizers else "diagonal"
 
 
 def _pair(norm: str, schema: KeypointSchema) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from .. import _arguments as check
 from .. import schema as schemas
 from ..errors import ArgumentError
 from ..schema import KeypointSchema
@@ -64,7 +65,7 @@ class FailureRate(NME):
         self, at: float = 0.08, norm: str | None = None, schema: KeypointSchema | str = "ibug68", **options: Any
     ) -> None:
         super().__init__(norm, schema, **options)
-        self.at = at
+        self.at = check.number(at, "at", above=0)
 
     def _values(self, errors: Array) -> Array:
         return np.where(np.isnan(errors), np.nan, errors > self.at)
@@ -90,8 +91,6 @@ class AUC(FailureRate):
     def __init__(
         self, at: float = 0.08, norm: str | None = None, schema: KeypointSchema | str = "ibug68", **options: Any
     ) -> None:
-        if not at > 0:
-            raise ArgumentError(f"at: expected a positive error, got {at}")
         super().__init__(at, norm, schema, **options)
 
     def _values(self, errors: Array) -> Array:
@@ -133,7 +132,7 @@ class PCK(NME):
         self, at: float = 0.05, norm: str | None = None, schema: KeypointSchema | str = "ibug68", **options: Any
     ) -> None:
         super().__init__(norm, schema, **options)
-        self.at = at
+        self.at = check.number(at, "at", above=0)
 
     def update(self, prediction: Tensor | Array, target: Tensor | Array, boxes: Tensor | Array | None = None) -> None:
         """Take a batch; see :meth:`NME.update`."""
@@ -215,7 +214,8 @@ class CalibrationError(Kept):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._errors, self.at, self.bins = Normalized(norm, schema), at, bins
+        self._errors = Normalized(norm, schema)
+        self.at, self.bins = check.number(at, "at", above=0), check.whole(bins, "bins", 1)
         self.norm = self._errors.norm
         self._states("scores", "right")
 
@@ -230,6 +230,7 @@ class CalibrationError(Kept):
         errors, certain = self._errors.points(prediction, target, boxes), as_array(scores)
         if certain.shape != errors.shape:
             raise ArgumentError(f"scores: expected shape {errors.shape}, as the points have, got {certain.shape}")
+        check.unit(certain, "scores")
         known = ~np.isnan(errors)
         self._keep("scores", certain[known])
         self._keep("right", errors[known] < self.at)
@@ -250,7 +251,7 @@ class Jitter(Mean):
 
     def __init__(self, norm: str | None = None, schema: KeypointSchema | str = "ibug68", **options: Any) -> None:
         super().__init__(**options)
-        self.norm, self.schema = norm, schemas.get(schema) if isinstance(schema, str) else schema
+        self.norm, self.schema = norm, schemas.get(schema) if isinstance(schema, str) else check.layout(schema)
         if norm is not None:
             Normalized(norm, self.schema)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as check
 from ..errors import ArgumentError
 from ..schema import KeypointSchema
 from .lengths import normalizer
@@ -49,8 +50,8 @@ def jitters(
     points: Array, target: Array | None = None, *, schema: KeypointSchema | None = None, norm: str | None = None
 ) -> Array:
     """What :func:`jitter` is the mean of: ``(T - 2, K)``, NaN where a frame is missing."""
-    points = np.asarray(points, np.float64)
-    truth = points if target is None else np.asarray(target, np.float64)
+    points = check.numbers(points, "points")
+    truth = points if target is None else check.numbers(target, "target")
     if points.ndim != 3 or points.shape[-1] != 2 or truth.shape != points.shape:
         raise ArgumentError(
             f"jitter: expected points (T, K, 2) and a target like it, got {points.shape}, {truth.shape}"

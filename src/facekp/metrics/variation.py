@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as check
 from .. import geometry
 from ..errors import ArgumentError
 
@@ -60,7 +61,7 @@ def spread(prediction: Array, target: Array, *, boxes: Array | None = None, face
     Raises:
         ArgumentError: a shape does not fit, or a box has no size.
     """
-    prediction, target = np.asarray(prediction, np.float64), np.asarray(target, np.float64)
+    prediction, target = check.numbers(prediction, "prediction"), check.numbers(target, "target")
     if prediction.shape != target.shape or target.ndim != 3 or target.shape[-1] != 2:
         raise ArgumentError(f"spread: expected two arrays (N, K, 2), got {prediction.shape} and {target.shape}")
     chosen = np.ones(len(target), bool) if faces is None else np.asarray(faces)
@@ -91,9 +92,11 @@ def in_boxes(points: Array, boxes: Array) -> Array:
     Raises:
         ArgumentError: a shape does not fit, or a box has no size.
     """
-    points, boxes = np.asarray(points, np.float64), np.asarray(boxes, np.float64)
+    points, boxes = check.numbers(points, "points"), check.numbers(boxes, "boxes")
     if points.ndim != 3 or points.shape[-1] != 2 or boxes.shape != (len(points), 4):
         raise ArgumentError(f"in_boxes: expected points (N, K, 2) and boxes (N, 4), got {points.shape}, {boxes.shape}")
+    if np.isinf(boxes).any():
+        raise ArgumentError("boxes: expected finite numbers, or NaN for a face without a known point")
     side = (boxes[:, 2:] - boxes[:, :2]).max(-1)
     if (side <= 0).any():
         raise ArgumentError(f"boxes: face {int(np.argmax(side <= 0))} has a box without a size")

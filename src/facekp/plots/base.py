@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from .. import _arguments as arguments
 from .. import draw, geometry
 from ..errors import ArgumentError, MissingExtraError
 from ..sample import Sample
@@ -41,6 +42,11 @@ def new(size: tuple[float, float]) -> Figure:
     check()
     from matplotlib.figure import Figure
 
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise ArgumentError(f"size: expected (width, height) in inches, got {size!r}") from None
+    size = arguments.number(width, "size", above=0), arguments.number(height, "size", above=0)
     return Figure(figsize=size, dpi=120, layout="constrained")
 
 
@@ -54,7 +60,8 @@ def panel(figure: Figure, *place: int) -> Any:
 
 def grid(count: int, columns: int, side: float, *, shape: float = 1.0, titles: bool = True) -> tuple[Figure, list[Any]]:
     """A figure of ``count`` panels for pictures of height / width ``shape``, each ``side`` inches wide."""
-    columns = max(1, min(columns, count))
+    columns = max(1, min(arguments.whole(columns, "columns", 1), count))
+    arguments.number(side, "side", above=0)
     rows = math.ceil(count / columns)
     figure = new((columns * side, rows * (side * shape + (0.22 if titles else 0.0))))
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
@@ -125,7 +132,7 @@ def _colors(schema: KeypointSchema, color: Any) -> list[tuple[float, ...]]:
     return [tuple(c / 255 for c in rgb) for rgb in named]
 
 
-def chosen(count: int, wanted: int, what: str) -> list[int]:
+def chosen(count: int, wanted: int, what: str, argument: str = "count") -> list[int]:
     """Up to ``wanted`` of ``count`` things, evenly spread.
 
     Raises:
@@ -133,6 +140,5 @@ def chosen(count: int, wanted: int, what: str) -> list[int]:
     """
     if count < 1:
         raise ArgumentError(f"{what}: there are none")
-    if wanted < 1:
-        raise ArgumentError(f"{what}: count must be at least 1, got {wanted}")
+    arguments.whole(wanted, f"{what}: {argument}", 1)
     return [int(i) for i in np.unique(np.linspace(0, count - 1, min(count, wanted)).round())]

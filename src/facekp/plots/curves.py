@@ -36,6 +36,8 @@ def read_metrics(path: str | Path) -> list[dict[str, float]]:
     Raises:
         ArgumentError: there is no such file, or it is no table of epochs.
     """
+    if not isinstance(path, (str, Path)):
+        raise ArgumentError(f"path: expected a file or folder, got {type(path).__name__}")
     path = Path(path)
     files = _parts(path) if path.is_dir() else [path]
     merged: dict[float, dict[str, float]] = {}
@@ -97,6 +99,8 @@ def curves(
             are listed).
         MissingExtraError: matplotlib is not installed.
     """
+    if not isinstance(runs, (Mapping, Sequence, Path)):
+        raise ArgumentError(f"runs: expected rows, a folder or a file, or several by name, got {type(runs).__name__}")
     named = dict(runs) if isinstance(runs, Mapping) else {"": runs}
     read = {name: read_metrics(run) if isinstance(run, (str, Path)) else list(run) for name, run in named.items()}
     panels = _panels(read, keys)

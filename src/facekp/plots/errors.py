@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import _arguments as arguments
 from .. import metrics
 from ..errors import ArgumentError
 from .base import Array, new, panel
@@ -31,8 +32,9 @@ def ced(curves: Mapping[str, Array], *, at: float = 0.08, size: tuple[float, flo
         ArgumentError: there is no curve, or one without errors.
         MissingExtraError: matplotlib is not installed.
     """
-    if not curves:
-        raise ArgumentError("ced: there is no curve")
+    if not isinstance(curves, Mapping) or not curves:
+        raise ArgumentError(f"ced: there is no curve: expected curves by name, got {type(curves).__name__}")
+    arguments.number(at, "at", above=0)
     figure = new(size)
     axes = panel(figure)
     for name, errors in curves.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _arguments as arguments
 from .. import geometry, metrics
 from .. import image as images
 from ..errors import ArgumentError
@@ -41,10 +42,14 @@ def samples(
         ImageError: a picture cannot be read.
         MissingExtraError: matplotlib is not installed.
     """
+    if not hasattr(samples, "__len__"):
+        raise ArgumentError(f"samples: expected a list of facekp Samples, got {type(samples).__name__}")
     picked = chosen(len(samples), count, "samples")
     figure, panels = grid(len(picked), columns, side)
     for axes, index in zip(panels, picked, strict=True):
         sample = samples[index]
+        if not isinstance(sample, Sample):
+            raise ArgumentError(f"samples[{index}]: expected a facekp Sample, got {type(sample).__name__}")
         crop, (points,) = cut(sample, [sample.keypoints], scale)
         picture(axes, crop, str(index))
         face(axes, points, sample.schema, inches=side)
@@ -69,8 +74,12 @@ def augmented(
         MissingExtraError: matplotlib is not installed.
     """
     given = [samples] if isinstance(samples, Sample) else list(samples)
-    if not given or copies < 1:
-        raise ArgumentError(f"augmented: expected samples and copies of at least 1, got {len(given)} and {copies}")
+    if not given:
+        raise ArgumentError("augmented: there are no samples")
+    if not isinstance(transform, Transform):
+        raise ArgumentError(f"transform: expected a facekp Transform, got {type(transform).__name__}")
+    arguments.whole(copies, "augmented: copies", 1)
+    arguments.whole(seed, "augmented: seed", 0)
     views = [
         transform(sample, np.random.default_rng((seed, row, copy)))
         for row, sample in enumerate(given)
@@ -109,7 +118,7 @@ def pairs(
         MissingExtraError: matplotlib is not installed.
     """
     errors = _errors(samples, predictions, errors)
-    chosen(len(samples), each, "pairs")
+    chosen(len(samples), each, "pairs", "each")
     order = np.argsort(np.where(np.isnan(errors), np.inf, errors), kind="stable")
     each = min(each, (len(order) + 1) // 2)
     rows = [("best", order[:each]), ("worst", order[each:][::-1][:each])]
@@ -164,8 +173,9 @@ def progress(
         ImageError: the picture cannot be read.
         MissingExtraError: matplotlib is not installed.
     """
-    if not predictions:
-        raise ArgumentError("progress: there are no predictions")
+    if not isinstance(predictions, Mapping) or not predictions:
+        raise ArgumentError(f"progress: there are no predictions by epoch, got {arguments.shown(predictions)}")
+    arguments.layout(schema)
     for key, points in (*predictions.items(), *([] if truth is None else [("truth", truth)])):
         if np.shape(points) != (len(schema), 2):
             raise ArgumentError(f"progress: {key}: expected points ({len(schema)}, 2), got {np.shape(points)}")

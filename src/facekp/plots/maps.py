@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _arguments as arguments
 from .. import image as images
 from ..errors import ArgumentError, unknown_name
 from ..schema import KeypointSchema
@@ -47,6 +48,7 @@ def heatmaps(
         ImageError: the picture cannot be read.
         MissingExtraError: matplotlib is not installed.
     """
+    arguments.layout(schema)
     values = _values(maps)
     if values.ndim != 3 or len(values) != len(schema) or not values.size:
         raise ArgumentError(f"heatmaps: expected maps ({len(schema)}, h, w), got {values.shape}")
@@ -70,9 +72,7 @@ def heatmaps(
 
 
 def _values(maps: Any) -> Array:
-    if hasattr(maps, "detach"):
-        maps = maps.detach().float().cpu()
-    values = np.asarray(maps, np.float64)
+    values = arguments.numbers(maps.detach().float() if hasattr(maps, "detach") else maps, "maps")
     return np.where(np.isfinite(values), np.maximum(values, 0), 0)
 
 
@@ -90,17 +90,19 @@ def _wanted(show: str | int | Sequence[str | int], schema: KeypointSchema) -> di
             raise ArgumentError(f"heatmaps: schema {schema.name} has no groups")
         return {name: list(indices) for name, indices in schema.groups.items()}
     found: dict[str, list[int]] = {}
+    if not isinstance(show, (str, int, Sequence)):
+        raise ArgumentError(f"show: expected names or indices of points, got {show!r}")
     for one in [show] if isinstance(show, (str, int)) else show:
         if isinstance(one, str) and one in schema.groups:
             found[one] = list(schema.groups[one])
         elif isinstance(one, str) and one in schema.names:
             found[one] = [schema.names.index(one)]
-        elif not isinstance(one, str) and 0 <= one < len(schema):
+        elif isinstance(one, int) and 0 <= one < len(schema):
             found[f"{one}: {schema.names[one]}"] = [one]
         elif isinstance(one, str):
             raise unknown_name("point or group", one, ("sum", "groups", *schema.groups, *schema.names))
         else:
-            raise ArgumentError(f"heatmaps: point {one}: {schema.name} has points 0 to {len(schema) - 1}")
+            raise ArgumentError(f"heatmaps: show: point {one}: {schema.name} has points 0 to {len(schema) - 1}")
     if not found:
         raise ArgumentError("heatmaps: show names no point")
     return found

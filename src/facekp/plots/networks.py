@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .. import _arguments as arguments
 from .. import activations
 from ..errors import ArgumentError
 from .base import Array, check, new
@@ -49,12 +50,17 @@ def filters(
         ArgumentError: there is no such convolution (the choices are listed), or nothing to draw is asked for.
         MissingExtraError: matplotlib is not installed.
     """
+    import torch
+
     check()
+    if not isinstance(network, torch.nn.Module):
+        raise ArgumentError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
+    arguments.whole(most, "filters: most", 1)
+    arguments.whole(inputs, "filters: inputs", 1)
+    arguments.number(tile, "tile", above=0)
     layers = activations.convolutions(network)
     if not layers or (layer is not None and layer not in layers):
         raise ArgumentError(f"unknown convolution {layer!r}; choose one of: {', '.join(layers) or 'there is none'}")
-    if most < 1 or inputs < 1:
-        raise ArgumentError(f"filters: most and inputs must be at least 1, got {most} and {inputs}")
     name = next(iter(layers)) if layer is None else layer
     weight = layers[name].weight.detach().float().cpu().numpy()
     dead = None if images is None else activations.dead_filters(network, images)[name]
@@ -133,13 +139,17 @@ def feature_maps(
         ArgumentError: there is no such layer (the choices are listed), it gives no maps, or the picture is none.
         MissingExtraError: matplotlib is not installed.
     """
+    import torch
+
     check()
+    arguments.whole(most, "feature_maps: most", 1)
+    arguments.whole(columns, "feature_maps: columns", 1)
+    arguments.number(tile, "tile", above=0)
+    if not isinstance(image, torch.Tensor):
+        raise ArgumentError(f"feature_maps: expected an image (C, H, W) as a tensor, got {type(image).__name__}")
     batch = image[None] if image.ndim == 3 else image
-    if batch.ndim != 4 or len(batch) != 1 or most < 1 or columns < 1:
-        raise ArgumentError(
-            f"feature_maps: expected one image (C, H, W), most and columns of at least 1, "
-            f"got {tuple(image.shape)}, {most} and {columns}"
-        )
+    if batch.ndim != 4 or len(batch) != 1:
+        raise ArgumentError(f"feature_maps: expected one image (C, H, W), got {tuple(image.shape)}")
     maps = activations.feature_maps(network, layer, batch)[0].float().cpu().numpy()
     from matplotlib import colormaps
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _arguments as arguments
 from ..errors import ArgumentError
 from .base import new, panel
 
@@ -73,6 +74,8 @@ def slices(
     known = _known(values, "slices")
     if len(parameters) != len(known):
         raise ArgumentError(f"slices: {len(parameters)} trials have parameters and {len(known)} have values")
+    if wrong := next((trial for trial in parameters if not isinstance(trial, Mapping)), None):
+        raise ArgumentError(f"slices: parameters: expected each trial's by name, got {wrong!r}")
     names = list(dict.fromkeys(name for trial in parameters for name in trial))
     if not names:
         raise ArgumentError("slices: the trials have no parameters")
@@ -110,7 +113,7 @@ def slices(
 
 
 def _known(values: Sequence[float | None], what: str) -> Any:
-    known = np.array([math.nan if v is None else v for v in values], float)
+    known = arguments.numbers([math.nan if v is None else v for v in values], f"{what}: values")
     if not np.isfinite(known).any():
         raise ArgumentError(f"{what}: no trial has a value")
     return known

@@ -111,6 +111,8 @@ class Transform(ABC):
             A new sample with the transformed ``pixels``, ``keypoints`` and, if there is one, ``source_box``.
         """
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
+        if not isinstance(sample, Sample):
+            raise ArgumentError(f"{type(self).__name__}: expected a facekp Sample, got {type(sample).__name__}")
         view = View.of(sample)
         self.apply(view, generator)
         pixels = view.pixels()
@@ -135,6 +137,8 @@ class Compose(Transform):
     """
 
     def __init__(self, transforms: Sequence[Any]) -> None:
+        if not isinstance(transforms, Sequence):
+            raise ArgumentError(f"transforms: expected a list of transforms, got {type(transforms).__name__}")
         self.transforms = [_step(i, transform) for i, transform in enumerate(transforms)]
 
     def apply(self, view: View, rng: np.random.Generator) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .. import _arguments as check
 from .. import geometry
 from ..errors import ArgumentError
 from ..schema import KeypointSchema
@@ -45,7 +46,7 @@ class BatchWarp:
     """
 
     def __init__(self, transforms: Compose | Sequence[Transform], schema: KeypointSchema) -> None:
-        self.transforms, self.schema = list(_flat(transforms)), schema
+        self.transforms, self.schema = list(_flat(transforms)), check.layout(schema)
         self._geometric = [t for t in self.transforms if isinstance(t, (Geometric, CropToBox, Resize))]
         self._photometric = self.transforms[len(self._geometric) :]
         for step in self._photometric:
@@ -172,11 +173,13 @@ def warp_batch(images: Images, matrices: Array, size: tuple[int, int]) -> torch.
     Raises:
         ArgumentError: a wrong shape or type, or a map that has no inverse.
     """
-    sizes = _sizes(images)
+    sizes, size = _sizes(images), check.size(size)
     matrices = _array("matrices", matrices, (len(sizes), 2, 3), np.float64)
     if not len(sizes):
         device = images.device if isinstance(images, torch.Tensor) else None
         return torch.zeros((0, 3, *size), dtype=torch.uint8, device=device)
+    if not np.isfinite(matrices).all():
+        raise ArgumentError("matrices: expected finite numbers, got NaN or infinite ones")
     zoom = np.sqrt(np.abs(np.linalg.det(matrices[:, :, :2])))
     blocks = np.maximum(1, 1 / np.maximum(zoom, 1e-6) + 1e-6).astype(np.int64)
     blocks = np.minimum(blocks[:, None], sizes)
@@ -233,6 +236,8 @@ def _averaged(images: torch.Tensor, block: Array) -> torch.Tensor:
 
 def _flat(transforms: Any) -> list[Transform]:
     steps = transforms.transforms if isinstance(transforms, Compose) else transforms
+    if not isinstance(steps, Sequence):
+        raise ArgumentError(f"transforms: expected a list of transforms, got {type(steps).__name__}")
     out: list[Transform] = []
     for i, step in enumerate(steps):
         if isinstance(step, Compose):
@@ -250,6 +255,8 @@ def _sizes(images: Images) -> Array:
         if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8 or 0 in images.shape[2:]:
             raise ArgumentError(f"images: expected (N, 3, H, W) uint8, got {tuple(images.shape)} {images.dtype}")
         return np.tile(np.array(images.shape[2:], np.int64), (len(images), 1))
+    if not isinstance(images, Sequence):
+        raise ArgumentError(f"images: expected a tensor or a list of tensors, got {check.shown(images)}")
     for i, image in enumerate(images):
         if not isinstance(image, torch.Tensor) or image.ndim != 3 or image.shape[0] != 3 or image.dtype != torch.uint8:
             what = f"{tuple(image.shape)} {image.dtype}" if hasattr(image, "shape") else type(image).__name__
@@ -258,7 +265,7 @@ def _sizes(images: Images) -> Array:
 
 
 def _array(argument: str, values: Any, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
-    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype)
+    array = check.numbers(values, argument, dtype)
     if array.shape != shape:
         raise ArgumentError(f"{argument}: expected shape {shape}, got {array.shape}")
     return array

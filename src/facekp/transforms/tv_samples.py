@@ -62,6 +62,8 @@ def to_tv_tensors(sample: Sample) -> TvSample:
     Args:
         sample: a labelled face.
     """
+    if not isinstance(sample, Sample):
+        raise ArgumentError(f"sample: expected a facekp Sample, got {type(sample).__name__}")
     image = np.ascontiguousarray(sample.image.transpose(2, 0, 1))
     points = FacePoints(torch.from_numpy(sample.keypoints.astype(np.float32) + 0.5), canvas_size=image.shape[1:])
     points.schema = sample.schema
