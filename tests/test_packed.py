@@ -498,9 +498,9 @@ def test_wrong_arguments_are_named(out: Path, options: dict[str, Any], says: str
 
 
 def test_what_has_no_place_is_refused(out: Path) -> None:
+    other = face(2, schema=schema.get("ibug68"), keypoints=np.zeros((68, 2), np.float32))
     with pytest.raises(ArgumentError, match="sample 1 has schema ibug68, those before three"):
-        other = schema.get("ibug68")
-        pack([face(1), face(2, schema=other, keypoints=np.zeros((68, 2), np.float32))], out)
+        pack([face(1), other], out)
     with pytest.raises(ArgumentError, match=r"face 0 \(from 0\), None: meta\['x'\] is a set"):
         pack([face(1, meta={"x": {1}})], out)
     changed = face(1)
