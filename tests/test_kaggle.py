@@ -268,7 +268,9 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
     large = Sample(points, schema.get("kaggle15"), pixels=np.zeros((97, 96, 3), np.uint8))
     with pytest.raises(ArgumentError, match=r"sample 1: its picture is \(97, 96\); crop it"):
         write_kaggle(tmp_path / "x.csv", [large])
-    other = Sample(points[:11], schema.get("ibug68").subset(["jaw"]), pixels=np.zeros((96, 96, 3), np.uint8))
+    other = Sample(
+        np.zeros((17, 2), np.float32), schema.get("ibug68").subset(["jaw"]), pixels=np.zeros((96, 96, 3), np.uint8)
+    )
     with pytest.raises(ArgumentError, match="has none of kaggle15's points"):
         write_kaggle(tmp_path / "x.csv", [other])
     assert not list(tmp_path.iterdir())

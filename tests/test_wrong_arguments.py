@@ -112,10 +112,7 @@ GEOMETRY = [
     Row(geometry.nms, [BOX, BOX * NAN], [0.5, 0.6], says=("boxes", "finite")),
     Row(geometry.nms, [BOX, BOX], [0.5, NAN], says=("scores", "finite")),
     Row(geometry.nms, BOX[None], [0.5], NAN, says=("threshold", "nan")),
-    *(
-        Row(geometry.as_boxes, b, says="boxes")
-        for b in ([[0, 0, 0, 4]], [[0, 0, NAN, 4]], [[]], [[5, 5, 3, 9]], 3, None)
-    ),
+    *(Row(geometry.as_boxes, b, says="boxes") for b in ([[0, 0, 0, 4]], [[0, 0, NAN, 4]], [[5, 5, 3, 9]], 3, None)),
     Row(geometry.similarity, FIVE, np.zeros((4, 2)), says=("similarity", "(5, 2)", "(4, 2)")),
     Row(geometry.similarity, FIVE, FIVE, says=("similarity", "two distinct")),
     Row(geometry.similarity, BATCH, BATCH, says=("similarity", "(1, 68, 2)")),
@@ -648,7 +645,7 @@ def test_nothing_to_do_gives_nothing() -> None:
     assert np.isnan(geometry.extent(np.zeros((3, 0, 2)))).all()
     assert geometry.iou([], [BOX]).shape == (0, 1)
     assert geometry.nms([], []).shape == (0,)
-    assert geometry.as_boxes([]).shape == (0, 4)
+    assert geometry.as_boxes([]).shape == geometry.as_boxes([[], []]).shape == (0, 4)
     assert geometry.apply(EYE, np.zeros((0, 2))).shape == (0, 2)
     assert pose.angles(np.zeros((0, 68, 2)), IBUG).shape == (0, 3)
     assert pose.levelled(np.full((68, 2), NAN), IBUG) is None

@@ -83,7 +83,7 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
         ArgumentError: naming the argument and the first row at fault.
     """
     array = check.numbers(boxes, argument, np.float32)
-    if array.ndim and not len(array):
+    if array.ndim and not array.size:
         return np.zeros((0, 4), np.float32)
     if array.ndim != 2 or array.shape[1] != 4:
         raise ArgumentError(f"{argument}: expected shape (N, 4), one [x0, y0, x1, y1] per face, got {array.shape}")
