@@ -58,6 +58,14 @@ def test_every_namespace_of_the_package_has_a_page() -> None:
     assert not without, f"{sorted(without)}: give each a page in docs/reference, or a name with an underscore"
 
 
+def test_every_namespace_that_needs_no_extra_is_reached_from_the_package() -> None:
+    import facekp
+
+    modules = {name.split(".")[1] for name in public_modules() if "." in name}
+    classes = {"detector", "face"}  # which have their class there
+    assert modules - {"training", "cli"} - classes <= set(facekp.__all__)  # training asks for its extra
+
+
 def test_dir_shows_the_public_names_and_no_other_is_found() -> None:
     import facekp
 
