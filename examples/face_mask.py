@@ -39,11 +39,13 @@ def painted(side: int = 400) -> tuple[np.ndarray, np.ndarray]:
 
 def put_on(image: np.ndarray, face: np.ndarray, mask: np.ndarray, points: np.ndarray) -> np.ndarray:
     """The picture with the mask on one face, whose points are ``face`` ``(68, 2)``."""
-    size = image.shape[:2]
-    moved, inside = warp(mask, points, face, triangles(face), size)
-    if mask.shape[2] == 4:
-        alpha = moved[..., 3:] / 255 * inside[..., None]
+    if mask.shape[2] == 4:  # what is drawn on the mask, and no more, is drawn on the face
+        mesh = triangles(points)
+        turned = np.linalg.det(np.diff(points[mesh], axis=1)) * np.linalg.det(np.diff(face[mesh], axis=1)) < 0
+        moved, inside = warp(mask, points, face, mesh[~turned], image.shape[:2])  # a turned head hides some of it
+        alpha = moved[..., 3:] / 255 * cv2.blur(inside.astype(np.float32), (3, 3))[..., None]
         return np.round(image * (1 - alpha) + moved[..., :3] * alpha).astype(np.uint8)
+    moved, inside = warp(mask, points, face, triangles(face), image.shape[:2])
     # A photograph's face takes over the light of the place where it goes (Perez et al., "Poisson image editing", 2003).
     inside = cv2.erode(inside.astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
     x, y, width, height = cv2.boundingRect(inside)

@@ -35,6 +35,7 @@ def test_help_reads_well_at_80_columns(verb: tuple[str, ...], capfd: pytest.Capt
     out = capfd.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "…" not in out  # nothing is cut
+    assert "[[" not in out  # typer itself puts what may be left out in brackets
     # What an option does is not squeezed into a narrow column.
     options = [line for line in out.splitlines() if re.match(r"│ (\* )? *-", line)]
     starts = [m.end() for line in options if (m := re.match(r"│.*?-\w.*?  +(?=[A-Z]\w* ?)", line))]

@@ -105,6 +105,20 @@ def test_constants_say_what_they_are() -> None:
     assert [c for c in sorted(constants) if not re.search(patterns.format(c), source, re.MULTILINE)] == []
 
 
+@pytest.mark.parametrize(
+    ("docstring", "shown"),
+    [
+        ("A :class:`~facekp.Face`, by :func:`read`.", "A `facekp.Face`, by `read`."),
+        ("In a loop::\n\n    run()\n", "In a loop:\n\n    run()\n"),
+        ("A sentence.\n\n::\n\n    run()\n", "A sentence.\n\n\n    run()\n"),
+        ("``a[::2]`` and ``x::y`` stay.", "``a[::2]`` and ``x::y`` stay."),
+    ],
+)
+def test_docstrings_become_markdown(docstring: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    assert pytest.importorskip("griffe_roles").markdown(docstring) == shown
+
+
 @pytest.fixture
 def models(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(DOCS))

@@ -194,6 +194,19 @@ def test_face_mask(run: Run) -> None:
     np.testing.assert_array_equal(after[103, 246], before[103, 246])  # an eye looks through
 
 
+def test_a_mask_has_no_streaks_beyond_the_brows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    example = runpy.run_path(str(EXAMPLES / "face_mask.py"))
+    sys.modules.pop("piecewise")
+    face = IBUG.mean_shape * 200 + 160
+    face[18:21, 1] += 10  # a brow that sags in the middle
+    grey = np.full((320, 320, 3), 128, np.uint8)
+    y, x = np.nonzero(np.abs(example["put_on"](grey, face, *example["painted"]()).astype(int) - grey).max(-1) > 20)
+    under = (face[17, 0] + 3 < x) & (x < face[21, 0] - 3)
+    assert under.sum() > 1000
+    assert (y > np.interp(x, *face[17:22].T) - 2)[under].all()
+
+
 def test_compare_decoders(run: Run) -> None:
     out = run("compare_decoders.py", "--crops", 6)
     wanders = {name.strip(): float(value) for name, value in re.findall(r"^(\w.*?) +([\d.]+) +[\d.]+$", out, re.M)}

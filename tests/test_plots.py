@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -312,6 +313,24 @@ def test_losses_share_a_panel_and_runs_a_legend() -> None:
     ]
     assert axes.get_yscale() == "log"
     assert rows[1] == {"epoch": 1.0, "train/loss": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("losses", "log", "scale"),
+    [
+        ((2.0, 1.0), None, "linear"),
+        ((2.0, 0.001), None, "log"),  # the end of the line can be told from zero
+        ((2.0, 0.001), False, "linear"),
+        ((2.0, 1.0), True, "log"),
+        ((2.0, 0.0), None, "linear"),
+        ((2.0, -4.0), None, "linear"),
+        ((math.nan, math.nan), None, "linear"),
+    ],
+)
+def test_losses_over_decades_have_a_logarithmic_axis(losses: tuple[float, float], log: bool | None, scale: str) -> None:
+    pytest.importorskip("matplotlib", reason="needs facekp[plots]")
+    (axes,) = plots.curves([{"epoch": float(i), "train/loss": loss} for i, loss in enumerate(losses)], log=log).axes
+    assert axes.get_yscale() == scale
 
 
 def test_wrong_metrics(tmp_path: Path) -> None:

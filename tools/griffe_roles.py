@@ -1,7 +1,7 @@
 """For the site: docstrings as Markdown knows them.
 
-They name things as ``:class:`Face```, which here becomes code; and the comments of constants, ``#: ...`` above or
-``# ...`` beside them, become their docstrings.
+They name things as ``:class:`Face```, which here becomes code; the two colons before a program become one; and the
+comments of constants, ``#: ...`` above or ``# ...`` beside them, become their docstrings.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ from typing import Any
 import griffe
 
 ROLE = re.compile(r":(?:class|func|meth|mod|data|attr):`~?([^`]+)`")
+COLONS = re.compile(r"(?<=\S)::$|^ *::\n", re.MULTILINE)
 BESIDE = re.compile(r"[^'\"#]*#\s+(.*)$")
 
 
 class Roles(griffe.Extension):
-    """Gives constants their comments, and replaces the roles in every docstring, before it is parsed."""
+    """Gives constants their comments, and makes Markdown of every docstring, before it is parsed."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
         """One module, class, function or attribute."""
         if obj.is_attribute and not obj.docstring and (text := comment(obj)):
             obj.docstring = griffe.Docstring(text, parent=obj, lineno=obj.lineno)
         if obj.docstring:
-            obj.docstring.value = ROLE.sub(r"`\1`", obj.docstring.value)
+            obj.docstring.value = markdown(obj.docstring.value)
+
+
+def markdown(text: str) -> str:
+    """A docstring without what only reStructuredText knows."""
+    return COLONS.sub(lambda found: ":" if found[0] == "::" else "", ROLE.sub(r"`\1`", text))
 
 
 def comment(obj: griffe.Object) -> str:

@@ -26,7 +26,7 @@ class Boxes(str, Enum):
 
 def predict(
     model: Annotated[str, typer.Argument(metavar="MODEL", help=MODEL)],
-    data: Annotated[Path | None, typer.Argument(metavar="[DATA]", help="The folder or file of the data set.")] = None,
+    data: Annotated[Path | None, typer.Argument(metavar="DATA", help="The folder or file of the data set.")] = None,
     *,
     out: Annotated[
         Path,

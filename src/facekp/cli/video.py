@@ -20,9 +20,9 @@ __all__ = ["video"]
 
 
 def video(
-    source: Annotated[str | None, typer.Argument(metavar="[IN]", help="A film; left out with --camera.")] = None,
+    source: Annotated[str | None, typer.Argument(metavar="IN", help="A film; left out with --camera.")] = None,
     output: Annotated[
-        str | None, typer.Argument(metavar="[OUT]", help="The film to write: .mp4, .m4v, .mov, .mkv or .avi.")
+        str | None, typer.Argument(metavar="OUT", help="The film to write: .mp4, .m4v, .mov, .mkv or .avi.")
     ] = None,
     *,
     camera: Annotated[

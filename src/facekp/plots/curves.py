@@ -81,7 +81,7 @@ def curves(
     runs: Source | Mapping[str, Source],
     keys: Sequence[str] | None = None,
     *,
-    log: bool = False,
+    log: bool | None = None,
     size: tuple[float, float] = (4.6, 3.4),
 ) -> Figure:
     """Losses and errors by epoch, a panel for each quantity: ``train/loss`` and ``val/loss`` share one.
@@ -89,7 +89,7 @@ def curves(
     Args:
         runs: rows of :func:`read_metrics`, a run's folder or CSV file; or several of these by name.
         keys: which columns; all but ``epoch`` and ``step`` unless told otherwise.
-        log: whether the axes of values are logarithmic.
+        log: whether the axes of values are logarithmic; unless told, those of values over more than two decades are.
         size: of each panel, in inches.
 
     ``nme`` is drawn in per cent.
@@ -114,7 +114,7 @@ def curves(
             for column in columns:
                 _line(axes, rows, column, unit, " ".join(filter(None, (run, column if len(columns) > 1 else ""))))
         axes.set(xlabel="epoch", ylabel="normalised mean error, %" if quantity == "nme" else quantity)
-        axes.set_yscale("log" if log else "linear")
+        axes.set_yscale("log" if log or (log is None and _decades(axes) > 2) else "linear")
         axes.xaxis.get_major_locator().set_params(integer=True)
         if len(read) > 1 or len(columns) > 1:
             axes.legend(frameon=False, fontsize=8)
@@ -128,6 +128,12 @@ def _line(axes: Any, rows: Rows, column: str, unit: float, label: str) -> None:
     if known:
         # A validation or two are no line.
         axes.plot(*np.array(known).T, label=label, marker="o" if len(known) < 12 else None, markersize=3.5)
+
+
+def _decades(axes: Any) -> float:
+    """How many powers of ten the lines span; 0 where a value has no logarithm."""
+    values = np.concatenate([line.get_ydata() for line in axes.get_lines()] or [np.ones(1)])
+    return float(np.log10(values.max() / values.min())) if values.min() > 0 else 0.0
 
 
 def _panels(read: Mapping[str, Rows], keys: Sequence[str] | None) -> dict[str, list[str]]:
