@@ -3,6 +3,7 @@
 A block is run unless an HTML comment before it says otherwise::
 
     <!-- code: slow -->             with the slow tests, by .ci/full
+    <!-- code: hub -->              it asks the Hub: tests/hubserver.py plays it
     <!-- code: skip: REASON -->     not at all
     <!-- code: file NAME -->        what follows, of whatever language, is written to that file first
     <!-- code: page skip: REASON --> holds for all blocks after it on the page that have no comment of their own
@@ -29,7 +30,7 @@ from facekp import cli
 ROOT = Path(__file__).parents[1]
 PYTHON, SHELL = ("python", "py"), ("sh", "bash", "shell", "console")
 TEXT = ("", "yaml", "json", "csv", "text")  # nothing to run
-_COMMENT = re.compile(r"<!--\s*code:\s*(page\s+)?(slow|skip|file)\b:?\s*(.*?)\s*-->")
+_COMMENT = re.compile(r"<!--\s*code:\s*(page\s+)?(slow|hub|skip|file)\b:?\s*(.*?)\s*-->")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[\w+-]*)[^`]*$")
 #: Cut short in tests: what a training command is given besides what the page says.
 SHORT = ["epochs=1", "workers=0", "batch_size=4", "precision=32-true", "validate_every=1"]
@@ -44,7 +45,7 @@ class Block:
         line: of its fence, from 1.
         language: of the fence.
         code: what stands in it.
-        kind: ``"run"``, ``"slow"`` or ``"skip"``.
+        kind: ``"run"``, ``"slow"``, ``"hub"`` or ``"skip"``.
         reason: why it is skipped.
         file: the name of the file to write it to, or "".
     """

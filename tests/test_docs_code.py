@@ -10,6 +10,7 @@ from typing import Any
 
 import docs_code
 import docs_data
+import hubserver
 import pytest
 from docs_code import ROOT
 
@@ -23,6 +24,7 @@ PAGES = {page.relative_to(ROOT).as_posix(): docs_code.blocks(page) for page in d
 RUN, SLOW = (
     [name for name, found in PAGES.items() if any(block.kind == kind for block in found)] for kind in ("run", "slow")
 )
+HUB = "docs/learn/hub.md"
 SKIPPED = [block for blocks in PAGES.values() for block in blocks if block.kind == "skip"]
 
 
@@ -62,6 +64,24 @@ def walk(name: str, kinds: tuple[str, ...], prepared: Path, folder: Path, monkey
 @pytest.mark.parametrize("name", RUN)
 def test_code(name: str, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     walk(name, ("run",), prepared, tmp_path, monkeypatch)
+
+
+def test_code_that_asks_the_hub(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [name for name, found in PAGES.items() if any(block.kind == "hub" for block in found)] == [HUB]
+    model = hubserver.small_model(tmp_path / "tiny")
+    files = {path.name: path.read_bytes() for path in model.iterdir()}
+    with hubserver.Hub() as server:
+        server.add("org/repo", files)
+        server.repos["org/repo"].commits[40 * "0"] = files
+        server.add("org/private", files, private=True)
+        monkeypatch.setattr(hubserver, "READER", "hf_...")  # as the page says
+        hubserver.connect(server, monkeypatch, tmp_path / "cache")
+        monkeypatch.setenv("HF_TOKEN", hubserver.WRITER)
+        walk(HUB, ("run", "hub"), prepared, tmp_path / "here", monkeypatch)
+        pushed = server.repos["me/my-model"]
+    assert pushed.private
+    assert list(pushed.messages.values())[-2:] == ["First version", f"Model of facekp {facekp.__version__}"]
+    assert {"config.json", "model.safetensors"} < set(pushed.commits[pushed.branches["main"]])
 
 
 @pytest.mark.slow
