@@ -106,6 +106,9 @@ def test_wrong_folders(tmp_path: Path) -> None:
     good = run(tmp_path / "a")
     with pytest.raises(ArgumentError, match="twice"):
         compare.read([good, tmp_path / "b" / ".." / "a"])
+    (tmp_path / "round").symlink_to("round")
+    with pytest.raises(ArgumentError, match=r"no recipe\.json"):
+        compare.read([tmp_path / "round"])
     with pytest.raises(ArgumentError, match="no run has measured 'val/ap'; there are: train/loss, val/nme"):
         compare.table(compare.read([good]), metric="val/ap")
     (good / "recipe.json").write_text("[]", "utf-8")

@@ -231,6 +231,8 @@ def test_wrong_options(tmp_path: Path, tiny_models: Path, monkeypatch: pytest.Mo
     [
         (["--size", "320"], "--size 320"),
         (["--batch", "many"], "--batch many"),
+        (["--batch", "9" * 5000], "--batch 999"),
+        (["--size", "9" * 5000 + "x32"], "--size 999"),
         (["--output", "."], "is a directory"),
         (["--output", ""], "is empty"),
         (["--output", "a.json"], "must end in .onnx"),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from hubserver import set_offline
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from facekp import finder, hub, models
@@ -89,13 +90,41 @@ def test_truncated_weights_are_refused(folder: Path) -> None:
         ("{", "not JSON"),
         ("[]", "not a facekp model"),
         ("{}", "not a facekp model"),
+        ('{"format": 0}', "not a facekp model"),
         ('{"format": 99}', "format 99, but facekp .* pip install --upgrade"),
+        ('{"format": 1, "licence": "\\ud800"}', "not JSON .*surrogates not allowed"),
+        ('{"format": 1, "type": ' + "[" * 500 + "]" * 500 + "}", r"of type .{80}, a 'keypoints' model is needed"),
     ],
 )
 def test_a_wrong_config_is_refused(folder: Path, text: str, message: str) -> None:
     (folder / hub.CONFIG).write_text(text, "utf-8")
     with pytest.raises(HubError, match=message):
         hub.load(folder, kind="keypoints")
+
+
+def test_a_config_with_a_byte_order_mark_is_read(folder: Path) -> None:
+    path = folder / hub.CONFIG
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    hub.load(folder, kind="keypoints")
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [(float("nan"), "NaN or infinity"), (float("inf"), "NaN or infinity"), (1j, "made of complex numbers")],
+)
+def test_weights_that_no_network_has_are_refused(folder: Path, value: complex, says: str) -> None:
+    path = folder / hub.WEIGHTS
+    state = {key: tensor * value for key, tensor in hub.load(folder, kind="keypoints").state.items()}
+    path.write_bytes(to_bytes(state))
+    edit(folder, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(HubError, match=rf"{folder}: model\.safetensors: .* {says}"):
+        hub.load(folder, kind="keypoints")
+
+
+def test_a_file_is_no_model(folder: Path) -> None:
+    for name in (hub.CONFIG, hub.WEIGHTS):
+        with pytest.raises(HubError, match=rf"{name}: is a file; give the folder with config\.json"):
+            hub.load(folder / name, kind="keypoints")
 
 
 def test_missing_weights_are_named(folder: Path) -> None:

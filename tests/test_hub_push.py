@@ -104,6 +104,12 @@ def test_a_licence_that_the_hub_knows(model: Path, tmp_path: Path, licence: str,
     assert "license_name" not in head
 
 
+@pytest.mark.parametrize(("data", "says"), [(None, "Not said."), ("my faces", "- my faces"), (3, "- 3")])
+def test_training_data_that_are_no_list(tmp_path: Path, data: Any, says: str) -> None:
+    hub.write_config(tmp_path, {"format": 1, "training_data": data})
+    assert f"## Data\n\n{says}\n" in (tmp_path / "README.md").read_text("utf-8")
+
+
 def test_a_card_of_next_to_nothing(tmp_path: Path) -> None:
     hub.write_config(tmp_path, {"format": 1, "type": "finder", "name": "bare"})
     head, text = card_of(tmp_path)
@@ -383,7 +389,7 @@ def test_a_config_is_read_by_text_and_path_and_written_where_that_is_possible(mo
         hub.write_config(tmp_path / "nowhere", {})
 
 
-@pytest.mark.parametrize("config", [{"a": object()}, {"a": {1, 2}}, "text", None])
+@pytest.mark.parametrize("config", [{"a": object()}, {"a": {1, 2}}, {"a": "\ud800"}, "text", None])
 def test_a_config_that_is_no_plain_data_is_not_saved(model: Path, tmp_path: Path, config: Any) -> None:
     network = Detector.from_pretrained(model, device="cpu").network
     with pytest.raises(ArgumentError, match="config: (expected a mapping, got|'a' is no plain data, as JSON has it)"):

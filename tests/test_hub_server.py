@@ -350,7 +350,7 @@ def test_truncated_and_wrong_weights(server: Hub, files: dict[str, bytes], tmp_p
 
 def test_wrong_checksums(server: Hub, files: dict[str, bytes]) -> None:
     server.add("someone/a", edited(files, sha256="0" * 64))
-    refused("SHA-256 is .* config.json says 0000", "someone/a")
+    refused("SHA-256 is .* config.json says '0000", "someone/a")
     server.add("someone/b", edited(files, sha256=None))
     refused("config.json has no sha256 of model.safetensors", "someone/b")
 
@@ -362,6 +362,14 @@ def test_a_changed_file_under_the_same_commit_is_refused(server: Hub, files: dic
     load()  # the cache is believed, not the server
     shutil.rmtree(tmp_path / "cache")
     assert server.url in refused("SHA-256 is .* config.json says", f"{REPO}@{commit}")
+
+
+def test_a_cache_of_which_the_list_of_commits_is_damaged(server: Hub, files: dict[str, bytes], tmp_path: Path) -> None:
+    server.add(REPO, files)
+    load()
+    folder = tmp_path / "cache" / "models--someone--tiny"
+    (folder / "refs" / "main").write_bytes(b"\xff\0")
+    assert str(folder) in refused("the cache .* cannot be read .*delete it, and load again")
 
 
 # ---------------------------------------------------------------- what facekp has pushed itself
@@ -433,6 +441,16 @@ def test_the_environment_of_huggingface_hub_holds(server: Hub, files: dict[str, 
     assert "HF_HUB_OFFLINE is set" in done.stderr
     if not huggingface_hub.__version__.startswith("0."):  # which has a progress bar on a terminal only
         assert "100%|" in done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://127.0.0.1:99999", "nonsense"])
+def test_an_endpoint_that_is_no_address(address: str) -> None:
+    code = "from facekp import cli; raise SystemExit(cli.main(['export', 'someone/tiny', '--output', 'none.onnx']))"
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, env=os.environ | {"HF_ENDPOINT": address}, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert address in done.stderr
 
 
 # ---------------------------------------------------------------- wrong where only use would show it
@@ -529,6 +547,7 @@ def test_weights_that_do_not_fit_say_whence_they_came(server: Hub, files: dict[s
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"revision": "x" * 300}, "revision: expected the name of a branch, tag or commit, got 'xxx"),
         ({"cache_dir": 3}, "cache_dir: expected a path, got int"),
         ({"cache_dir": ""}, "cache_dir: expected a path, got an empty text"),
         ({"cache_dir": "a\0b"}, "cache_dir: expected a path, got 'a"),

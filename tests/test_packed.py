@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -442,6 +443,16 @@ def test_nothing_else_is_overwritten(out: Path) -> None:
         pack([face(1)], out.parent)
     with pytest.raises(DatasetError, match="cannot be written"):
         pack([face(1)], out / "below" / "a.fkp")
+    with pytest.raises(ArgumentError, match="is a directory"):
+        pack([face(1)], Path())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_devices_are_not_packed_into(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ArgumentError, match="pipe: is a device, a pipe or a socket; name a file"):
+        pack([face(1)], tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
 
 
 def test_a_full_disk_is_one_error_and_leaves_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,10 @@ def test_overrides_reach_any_depth(file: Path) -> None:
         ("epochs", r"--set epochs: expected key=value"),
         ("name.first=x", r"--set name\.first=x: name is a single value"),
         ("epochs=[1", r"--set epochs=\[1: not YAML"),
+        ("epochs=2020-13-45", r"--set epochs=2020-13-45: not YAML: month must be"),
+        ("epochs=!!bool x", "--set epochs=!!bool x: not YAML"),
+        ("epochs=!!timestamp x", "--set epochs=!!timestamp x: not YAML"),
+        ("epochs=" + "[" * 3000, "not YAML: maximum recursion depth"),
     ],
 )
 def test_wrong_overrides_are_named(file: Path, override: str, says: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import facekp
 from facekp import cli, datasets, draw, geometry, image
@@ -51,6 +52,8 @@ def picture(path: Path) -> Path:
         ([[np.nan, 0, 9, 9]], "is not finite"),
         ([[0, 0, np.inf, 9]], "is not finite"),
         ([[0, 0, 1e300, 9]], "is not finite"),
+        ([[0, 0, 3e38, 9]], r"is beyond 1e\+37"),  # its area is infinite
+        (torch.zeros(1, 4, device="meta"), "expected numbers, got Tensor"),
         ([[0, 0, 10**400, 9]], "expected numbers"),
         ([[5, 5, 5, 9]], "has no area"),
         ([[5, 5, 9, 5]], "has no area"),
@@ -80,6 +83,7 @@ def test_boxes_that_are_none(detector: facekp.Detector, boxes: Any, says: str) -
         [1000, 1000, 1050, 1050],
         [-1e6, -1e6, 1e6, 1e6],
         [-1e30, -1e30, 1e30, 1e30],
+        [-1e37, -1e37, 1e37, 1e37],
         [1e30, 1e30, 1.1e30, 1.1e30],
         [4, 4, 4.001, 4.001],
         [-0.5, 3, 31.5, 3.0001],

@@ -67,6 +67,8 @@ def test_axes(text: str, expected: space.Axis) -> None:
         ("lr=log:1,2", "expected LOW..HIGH"),
         ("lr=0..inf", "two numbers"),
         ("lr=1,{", "no list of YAML values"),
+        ("lr=2020-01-01,1", "no list of YAML values"),
+        ("lr=2020-13-01,1", "no list of YAML values"),
         ("lr=1,2,1", "stands there twice"),
     ],
 )

@@ -40,15 +40,15 @@ def numbers(value: Any, argument: str, dtype: Any = _FLOAT64) -> Array:
     if type(value) is np.ndarray and (value.dtype is _FLOAT64 or value.dtype is _FLOAT32):
         return value.astype(dtype, copy=False)
     given = type(value).__name__
-    if hasattr(value, "detach"):  # a tensor, of any device
-        value = value.detach().cpu()
     try:
+        if hasattr(value, "detach"):  # a tensor, of any device
+            value = value.detach().cpu()
         array = np.asarray(value)
         if array.dtype.kind not in "buifO":  # numpy would read numbers out of text, and cut complex ones
             raise TypeError
         with np.errstate(over="ignore"):  # what float32 does not hold is infinite, and found by who minds
             return array.astype(dtype, copy=False)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError, RuntimeError):  # a tensor without values, on "meta", has the last
         more = " with something else in it, or rows of different lengths" if given in ("list", "tuple") else ""
         raise ArgumentError(f"{argument}: expected numbers, got {given}{more}") from None
 

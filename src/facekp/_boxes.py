@@ -13,6 +13,8 @@ from .errors import ArgumentError
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 
+_LARGEST = 1e37  # of a box's corners: their differences and sums are finite as float32, too
+
 
 def image_box(size: Size) -> Array:
     """The box of a whole picture of ``size = (H, W)``: ``[-0.5, -0.5, W - 0.5, H - 0.5]``."""
@@ -51,8 +53,9 @@ def as_boxes(boxes: Any, *, argument: str = "boxes") -> Array:
     if array.ndim != 2 or array.shape[1] != 4:
         raise ArgumentError(f"{argument}: expected shape (N, 4), one [x0, y0, x1, y1] per face, got {array.shape}")
     for i, row in enumerate(array):
-        if not np.isfinite(row).all():
-            raise ArgumentError(f"{argument}[{i}] = {row.tolist()} is not finite")
+        if not (np.abs(row) <= _LARGEST).all():
+            what = f"is beyond {_LARGEST:g}" if np.isfinite(row).all() else "is not finite"
+            raise ArgumentError(f"{argument}[{i}] = {row.tolist()} {what}")
         if row[2] <= row[0] or row[3] <= row[1]:
             raise ArgumentError(
                 f"{argument}[{i}] = {row.tolist()} has no area: expected [x0, y0, x1, y1] with x1 > x0 and y1 > y0"

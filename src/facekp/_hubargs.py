@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .errors import ArgumentError
+from .errors import ArgumentError, HubError
 
-__all__ = ["as_cache", "as_folder", "as_json", "as_repo", "as_revision", "as_sha256", "as_text"]
+__all__ = ["as_cache", "as_folder", "as_json", "as_repo", "as_revision", "as_sha256", "as_text", "rules"]
 
 
 def as_folder(value: Any, argument: str = "folder") -> Path:
@@ -41,7 +41,7 @@ def as_cache(value: Any) -> Path | None:
 
 def as_revision(value: Any, argument: str = "revision") -> str | None:
     """A branch, tag or commit; raises ArgumentError unless it can be the name of one."""
-    if value is not None and (not isinstance(value, str) or not re.fullmatch(r"[^\W]([^\s\0-\x1f\x7f]*)", value)):
+    if value is not None and (not isinstance(value, str) or not re.fullmatch(r"[^\W]([^\s\0-\x1f\x7f]{0,254})", value)):
         got = f"{value!r:.80}" if isinstance(value, str) else type(value).__name__
         raise ArgumentError(f"{argument}: expected the name of a branch, tag or commit, got {got}")
     return value
@@ -62,16 +62,30 @@ def as_sha256(value: Any) -> str:
     return value.lower()
 
 
+def rules() -> tuple[type[Exception], Callable[[str], None]]:
+    """Huggingface_hub's error for the name of a repository, and what raises it.
+
+    Raises:
+        HubError: ``HF_ENDPOINT`` is no address: huggingface_hub takes it apart when it is imported.
+    """
+    try:
+        from huggingface_hub import hf_hub_download  # noqa: F401  (its module takes the address apart)
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+    except ValueError as error:
+        address = os.environ.get("HF_ENDPOINT", "")
+        raise HubError(f"HF_ENDPOINT: {address!r:.80} is no address ({error}); correct it, or unset it") from None
+    return HFValidationError, validate_repo_id
+
+
 def as_repo(repo: Any) -> str:
     """``org/name`` as the Hub takes it; raises ArgumentError for anything else."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
+    invalid, validate = rules()
     if not isinstance(repo, str):
         raise ArgumentError(f"repository: expected ORG/NAME, such as me/my-model, got {type(repo).__name__}")
     try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
+        validate(repo)
+    except invalid as error:
         raise ArgumentError(f"repository {repo!r}: {str(error).splitlines()[0]}") from None
     if repo.count("/") != 1:
         raise ArgumentError(f"repository {repo!r}: expected ORG/NAME, such as me/my-model")
@@ -84,7 +98,7 @@ def as_json(config: Any) -> str:
         raise ArgumentError(f"config: expected a mapping, got {type(config).__name__}")
     for key, value in config.items():
         try:
-            json.dumps({key: value})
+            json.dumps({key: value}, ensure_ascii=False).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise ArgumentError(f"config: {key!r:.80} is no plain data, as JSON has it ({error})") from None
     return json.dumps(dict(config), indent=1, ensure_ascii=False) + "\n"

@@ -114,7 +114,7 @@ def _text(config: Mapping[str, Any], layout: KeypointSchema | None, usage: str) 
         "",
         "## Data",
         "",
-        *([f"- {one}" for one in config.get("training_data", [])] or ["Not said."]),
+        *([f"- {one}" for one in _listed(config.get("training_data"))] or ["Not said."]),
         "",
         "## Licence",
         "",
@@ -126,6 +126,10 @@ def _text(config: Mapping[str, Any], layout: KeypointSchema | None, usage: str) 
         "",
     ]
     return "\n".join(parts)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _usage(config: Mapping[str, Any], usage: str) -> list[str]:

@@ -87,11 +87,12 @@ def parse(data: bytes, path: Path) -> dict[str, Any]:
     try:
         if len(data) > _MAX_CONFIG_BYTES:
             raise ValueError(f"{len(data):,} bytes are too many")
-        config = json.loads(data.decode("utf-8"))
+        config = json.loads(data.decode("utf-8-sig"))  # as some editors of Windows write it
+        json.dumps(config, ensure_ascii=False).encode()  # half a surrogate pair is text that no file can hold
     except (ValueError, RecursionError) as error:
         raise DamagedError(f"{path}: not JSON ({error})") from None
     form = config.get("format") if isinstance(config, dict) else None
-    if not isinstance(form, int) or isinstance(form, bool):
+    if not isinstance(form, int) or isinstance(form, bool) or form < 1:
         raise HubError(f"{path}: not a facekp model's config; expected an object with 'format': {FORMAT}")
     if form > FORMAT:
         raise HubError(

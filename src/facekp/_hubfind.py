@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ._hubargs import as_revision
+from ._hubargs import as_revision, rules
 from ._hubtalk import cache_of, checked_token, hub_address, local_reason, reason, status_of
 from ._version import __version__
 from .errors import FacekpError, HubError
@@ -112,6 +112,8 @@ def find(
         return Source("package", name, inside[name].joinpath, cure=cure, sums=shipped.get(name, {}))
     if name and folder.is_dir():
         raise HubError(f"{name}: this folder has no {CONFIG}; expected {CONFIG} and {WEIGHTS}, as training writes them")
+    if name and folder.is_file():
+        raise HubError(f"{name}: is a file; give the folder with {CONFIG} and {WEIGHTS}")
     repo, at, said = name.partition("@")
     if at and revision not in (None, said):
         raise HubError(f"{name!r:.200}: names a revision, and revision={revision!r} names another; give one of them")
@@ -131,12 +133,10 @@ def find(
 
 def _check_repo(repo: str, name: str, inside: Iterable[str]) -> None:
     """Refuse what the Hub's own rules refuse: two dots, the ending .git, more than 96 letters."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
-
+    invalid, validate = rules()
     try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
+        validate(repo)
+    except invalid as error:
         why = str(error).splitlines()[0].rstrip(".")
         choices = ", ".join(inside)
         raise HubError(f"{name[:200]!r}: {why}; give a folder, org/repo[@revision], or one of: {choices}") from None
@@ -219,7 +219,11 @@ def _download(wanted: _Wanted, name: str, revision: str | None) -> Path:
 def _cached_file(repo: str, name: str, revision: str | None, cache_dir: str | Path | None) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repo, name, revision=revision, cache_dir=cache_dir)
+    try:
+        found = try_to_load_from_cache(repo, name, revision=revision, cache_dir=cache_dir)
+    except (OSError, UnicodeDecodeError) as error:  # it reads the name of a commit from a file
+        folder = Path(cache_of(cache_dir)) / f"models--{repo.replace('/', '--')}"
+        raise HubError(f"{repo}: the cache {folder} cannot be read ({error}); delete it, and load again") from None
     return Path(found) if isinstance(found, str) and Path(found).is_file() else None
 
 

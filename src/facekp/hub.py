@@ -148,7 +148,7 @@ def load(
         config = _hubcheck.parse(data, source.file(CONFIG))
         if kind is not None and config.get("type") != kind:
             raise HubError(
-                f"{source.origin}: this is a model of type {config.get('type')!r}, a {kind!r} model is needed"
+                f"{source.origin}: this is a model of type {config.get('type')!r:.80}, a {kind!r} model is needed"
             )
         try:
             _hubcheck.check(config)
@@ -236,8 +236,19 @@ def _read_weights(source: Source, config: Mapping[str, Any]) -> dict[str, Tensor
     except SafetensorError as error:
         raise _hubcheck.DamagedError(f"{path}: damaged ({error})") from None
     if expected is not None and expected != digest:
-        raise _hubcheck.DamagedError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected}")
+        raise _hubcheck.DamagedError(f"{path}: SHA-256 is {digest}, {CONFIG} says {expected!r:.80}")
+    if not source.sums:  # else they are those on record
+        _check_weights(state, source)
     return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def _check_weights(state: Mapping[str, Tensor], source: Source) -> None:
+    """Refuse numbers that no network has, and of which only its points would show that they are wrong."""
+    for key, value in state.items():
+        if value.is_complex():
+            raise HubError(f"{source.origin}: {WEIGHTS}: {key} is made of complex numbers")
+        if value.is_floating_point() and not torch.isfinite(value.float()).all():
+            raise HubError(f"{source.origin}: {WEIGHTS}: {key} has NaN or infinity in it: the network diverged")
 
 
 def network_of(network: Any, bundle: Bundle) -> nn.Module:

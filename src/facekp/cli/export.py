@@ -14,6 +14,8 @@ from .outputs import place
 
 __all__ = ["export"]
 
+_DIGITS = 9  # of a number: Python refuses to read thousands of them
+
 
 def export(
     model: Annotated[
@@ -60,16 +62,16 @@ def _size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
-        raise ArgumentError(f"--size {text}: expected height and width, as in 320x416")
+    if len(parts) != 2 or not all(part.isdecimal() and len(part) <= _DIGITS for part in parts):
+        raise ArgumentError(f"--size {text:.60}: expected height and width, as in 320x416")
     return int(parts[0]), int(parts[1])
 
 
 def _batch(text: str) -> int | None:
     if text == "dynamic":
         return None
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentError(f"--batch {text}: expected a positive number, or dynamic")
+    if not text.isdecimal() or len(text) > _DIGITS or int(text) < 1:
+        raise ArgumentError(f"--batch {text:.60}: expected a positive number, or dynamic")
     return int(text)
 
 

@@ -51,10 +51,11 @@ class PackWriter:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path, self._part = path, path.with_name(f"{path.name}.part")
         self._at = _HEADER.size
         try:
+            self.path = path
             _check_place(path)
+            self._part = path.with_name(f"{path.name}.part")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._part.open("wb")
             self._file.write(bytes(_HEADER.size))  # no magic: a half-written file is none of ours
@@ -116,6 +117,8 @@ def _check_place(path: Path) -> None:
     if path.is_dir():
         raise ArgumentError(f"{path}: is a directory; name a file, such as {path / 'train.fkp'}")
     if path.exists():
+        if not path.is_file():  # a pipe would be waited for
+            raise ArgumentError(f"{path}: is a device, a pipe or a socket; name a file")
         with path.open("rb") as file:
             if file.read(len(MAGIC)) not in (MAGIC, b""):
                 raise ArgumentError(f"{path}: it is there already and is no packed cache; remove it or name a new file")

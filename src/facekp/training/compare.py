@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ def read(folders: Sequence[str | Path]) -> list[Run]:
     paths = [Path(folder) for folder in folders]
     if not paths:
         raise ArgumentError("compare: expected the folder of at least one run")
-    if len({path.resolve() for path in paths}) < len(paths):
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise ArgumentError(f"compare: a run stands there twice: {', '.join(map(str, paths))}")
     return [_read(path, name) for path, name in zip(paths, _names(paths), strict=True)]
 
@@ -120,7 +121,7 @@ def _model(config: Path) -> float | None:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """The folders' names, with just as many parents as they need to differ."""
-    parts = [path.resolve().parts for path in paths]
+    parts = [Path(os.path.realpath(path)).parts for path in paths]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(p[-depth:]) for p in parts]
         if len(set(names)) == len(names):

@@ -16,6 +16,8 @@ from .groups import Crop, Data, EarlyStopping, Optimizer, Pixels, Schedule, Spli
 __all__ = ["Common", "KeypointRecipe", "check", "load", "names", "titles"]
 
 SUFFIXES = (".yaml", ".yml")
+# A date of month 13, a tagged word of another type, a thousand brackets: PyYAML lets these through.
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
 
 
 class Common(Strict):
@@ -225,7 +227,7 @@ def _other_kind(key: str, old: dict[str, Any], value: dict[str, Any]) -> bool:
 def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except _NOT_YAML as error:
         raise RecipeError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: expected keys and values, found {type(values).__name__}")

@@ -82,7 +82,8 @@ def parse(text: str) -> Axis:
         return _range(text, key, low, high, log)
     try:
         choices = yaml.safe_load(f"[{spec}]")
-    except yaml.YAMLError:
+        json.dumps(choices)  # a date is YAML, but no value of a recipe's
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise ArgumentError(f"--over {text}: {spec} is no list of YAML values") from None
     # YAML 1.1 reads 3e-4 (no dot) as text.
     choices = tuple(_number(c) if isinstance(c, str) and _number(c) is not None else c for c in choices)
