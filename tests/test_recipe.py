@@ -89,6 +89,8 @@ def test_overrides_reach_any_depth(file: Path) -> None:
         ("epochs=0", r"epochs: .*greater than or equal to 1"),
         ("epochs=2.5", r"epochs: .*integer"),
         ("optimizer.lr=fast", r"optimizer\.lr: .*number"),
+        ("optimizer.lr=.inf", r"optimizer\.lr: .*finite number"),
+        ("optimizer.lr=.nan", r"optimizer\.lr: .*number"),
         ("optimizer.name=lion", r"optimizer\.name: .*'adamw', 'adam' or 'sgd'"),
         ("crop.box=tight", r"crop\.box: .*'extent', 'source' or 'full'"),
         ("crop.size=[1, 2, 3]", r"crop\.size"),

@@ -23,7 +23,7 @@ __all__ = [
 class Strict(BaseModel):
     """Unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Optimizer(Strict):
@@ -132,7 +132,7 @@ class Teacher(Strict):
 class Data(Strict):
     """Which faces."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, populate_by_name=True)
 
     sets: list[dict[str, Any]] = Field(min_length=1, description="each: name of the format and the reader's options")
     root: str = Field(".", description="relative roots of the sets are taken from here")
