@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -378,7 +379,7 @@ def test_a_killed_run_is_resumed(
     )
     assert process.stderr is not None
     while process.poll() is None and not (file.exists() and file.stat().st_size > 20_000):
-        pass
+        time.sleep(0.01)
     process.send_signal(number)
     assert process.stderr.read() == ""
     assert process.wait() == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
