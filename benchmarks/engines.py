@@ -1,6 +1,8 @@
 """Which engine is the quickest for which network: CPU time of one call, the least of many.
 
-python benchmarks/engines.py [--threads N]
+python benchmarks/engines.py [--threads N] [--tried]
+
+``--tried`` adds what facekp does not have: TorchScript, see docs/experiments.md.
 
 CPU time on one thread is steadier than the clock where other programs run.  With more threads the clock counts.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
 
 import cv2
@@ -16,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from facekp import Detector, finder, models
-from facekp.engine import Engine
+from facekp.engine import Engine, fused
 
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
@@ -44,6 +47,20 @@ def _plain(network: nn.Module) -> Callable[[Tensor], Tensor]:
     return run
 
 
+def _traced(network: nn.Module, inputs: Tensor, *, graphs: bool) -> Callable[[Tensor], Tensor]:
+    """By TorchScript, and with chains of operations as one of oneDNN's graphs, which hold for one size of input."""
+    module = fused(network, inputs).to(memory_format=torch.channels_last)
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # torch.jit is deprecated
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
+        script = torch.jit.freeze(torch.jit.trace(module, inputs, check_trace=False).eval())
+        torch.jit.enable_onednn_fusion(graphs)
+        for _ in range(3):  # it looks at two calls, and is compiled in the third
+            script(inputs)
+        torch.jit.enable_onednn_fusion(False)
+    return lambda given: script(given.contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+
+
 def least(run: Callable[[Tensor], Tensor], inputs: Tensor, clock: Callable[[], float], seconds: float = 2.0) -> float:
     """Milliseconds of the quickest of the calls that fit into some seconds, after one to warm up."""
     run(inputs)
@@ -58,17 +75,20 @@ def least(run: Callable[[Tensor], Tensor], inputs: Tensor, clock: Callable[[], f
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=1)
-    threads = parser.parse_args().threads
+    parser.add_argument("--tried", action="store_true")
+    given = parser.parse_args()
+    threads, tried = given.threads, {"TorchScript": False, "with oneDNN's graphs": True} if given.tried else {}
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     kinds = {name: {"name": name} for name in ("onnx", "torch", "opencv")}
     kinds["torch bfloat16"] = {"name": "torch", "precision": "bfloat16"}
-    print(f"| ms, {threads} thread(s) | {' | '.join(kinds)} | plain network |")
-    print("|---" * (len(kinds) + 2) + "|")
+    print(f"| ms, {threads} thread(s) | {' | '.join([*kinds, 'plain network', *tried])} |")
+    print("|---" * (len(kinds) + len(tried) + 2) + "|")
     for title, (network, shape) in networks().items():
         inputs = torch.rand(shape)
         runs = [*(Engine(network, **options) for options in kinds.values()), _plain(network.eval())]
+        runs += [_traced(network, inputs, graphs=graphs) for graphs in tried.values()]
         print(f"| {title} | {' | '.join(f'{least(run, inputs, clock):.1f}' for run in runs)} |", flush=True)
 
 

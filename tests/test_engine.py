@@ -262,6 +262,17 @@ def test_a_finder_of_a_live_network_follows_its_weights() -> None:
     assert live([picture])[0].scores.max() > before.max()
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_half_precision_on_a_cpu_without_it_is_warned_of(
+    has: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("facekp.engine._has_bfloat16", lambda: has)
+    Engine(nn.Identity(), precision="float32")
+    assert caplog.messages == []
+    Engine(nn.Identity(), precision="bfloat16")
+    assert ["many times slower" in m for m in caplog.messages] == ([] if has else [True])
+
+
 def test_half_precision_is_near() -> None:
     exact, half = (Detector.from_pretrained(finder=None, device="cpu", precision=p) for p in ("float32", "bfloat16"))
     box = [[180, 60, 270, 180]]

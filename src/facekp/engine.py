@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,7 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
 
 Runner = Callable[[Tensor], Tensor]
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -52,7 +54,7 @@ class Engine:
         compile: give the network to ``torch.compile``, which needs a C++ compiler and a minute: for services that run
             for hours.  Only with ``"torch"``, which ``"auto"`` then means.
         precision: ``"float32"``, or ``"bfloat16"``: faster in large batches on GPUs and on CPUs with AMX, and a little
-            less exact.  Only with ``"torch"``, as before.
+            less exact; many times slower on CPUs that lack it, which a warning says.  Only with ``"torch"``, as before.
 
     ONNX Runtime runs on as many threads as PyTorch is set to at the first call; OpenCV on its own number, see
     ``cv2.setNumThreads``.
@@ -82,6 +84,8 @@ class Engine:
         self.network = network.eval()
         self.asked, self.compile, self.precision = name, bool(compile), precision
         self._reset(torch.device(device))
+        if precision == "bfloat16" and self.device.type == "cpu" and not _has_bfloat16():
+            log.warning("precision 'bfloat16': this CPU does not have it, and is many times slower than with 'float32'")
 
     @property
     def name(self) -> str:
@@ -215,6 +219,14 @@ def _checked(name: str, network: nn.Module, device: torch.device) -> str:
 
 def _installed() -> bool:
     return importlib.util.find_spec("onnxruntime") is not None
+
+
+def _has_bfloat16() -> bool:
+    """Whether the CPU has instructions for it; True where PyTorch cannot tell."""
+    try:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    except (AttributeError, RuntimeError):  # a build without oneDNN
+        return True
 
 
 def _on_gpu(device: torch.device) -> bool:
