@@ -218,6 +218,17 @@ def test_without_blur_a_gaussian_is_read_exactly_at_the_border_too(name: str, x:
     np.testing.assert_allclose(decoded, points, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["dark", "udp"])
+@pytest.mark.parametrize("sigma", [1.0, 1.5, 2.0, 3.0])
+def test_smoothing_moves_no_gaussian_however_near_the_border(name: str, sigma: float) -> None:
+    """A symmetric kernel leaves a Gaussian's top where it is; one cut off at the border moved it by up to 1.5 cells."""
+    codec = decoders.create(name, input_size=(128, 128), heatmap_size=(32, 32), sigma=sigma)
+    x = torch.arange(-0.5, 127.6, 0.75, dtype=torch.float64)
+    points = torch.stack([torch.stack([x, 60.3 + 0 * x], -1), torch.stack([x, 0.8 * x + 12], -1)])
+    decoded, _ = codec.decode(codec.encode(points)["heatmap"])
+    np.testing.assert_allclose(decoded, points, atol=0.08)  # 0.02 cells
+
+
 def test_a_map_without_a_top_is_read_at_its_highest_cell() -> None:
     codec = decoders.create("dark", input_size=(16, 16), heatmap_size=(16, 16), sigma=1.5)
     flat = torch.ones(1, 1, 16, 16)

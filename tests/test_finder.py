@@ -419,6 +419,8 @@ def test_match_and_average_precision_by_hand() -> None:
     assert result.found.tolist() == pytest.approx([0.9, 0.0])
     assert result.iou.tolist() == pytest.approx([1.0, 0.0])
     assert detection.average_precision([result]) == pytest.approx(0.5)
+    twice = detection.match(boxes[[0, 0]], np.zeros(2, np.float32), truth, ignore)  # one true box is taken once
+    assert twice.correct.tolist() == [True, False]
     empty = detection.match(boxes[:0], scores[:0], truth, ignore[:0])
     assert detection.average_precision([empty]) == 0
     nobody = detection.match(boxes, scores, truth[:0], ignore)

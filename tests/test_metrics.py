@@ -90,6 +90,20 @@ def test_a_face_without_labels_or_eyes_has_no_error() -> None:
     assert metrics.nme(np.zeros((0, 68, 2)), np.zeros((0, 68, 2)), IBUG).shape == (0,)
 
 
+@pytest.mark.parametrize("norm", ["inter_ocular", "inter_pupil", "right_eye_outer-left_eye_outer"])
+def test_an_infinite_label_is_no_label(norm: str) -> None:
+    """Not one of an infinite normaliser, by which every error would be 0."""
+    target = two_faces()
+    prediction = target + 1
+    target[0, 36, 0] = np.inf
+    values = metrics.nme(prediction, target, IBUG, norm)
+    assert np.isnan(values).tolist() == [True, False]
+    target[0, 36] = two_faces()[0, 36]
+    target[0, 8] = np.inf  # the chin, of which no normaliser is made: the other points count
+    errors = metrics.point_errors(prediction, target, IBUG, norm)
+    assert np.isnan(errors[0]).tolist() == [k == 8 for k in range(68)]
+
+
 def test_failure_rate_and_auc_by_hand() -> None:
     errors = np.array([0.0, 0.04, 0.08, 0.2, np.nan])
     assert metrics.failure_rate(errors) == 0.25  # 0.08 itself is no failure

@@ -115,6 +115,22 @@ def test_a_mirror_by_hand_and_twice() -> None:
     np.testing.assert_array_equal(twice.image, sample.image)
 
 
+def test_what_is_said_of_each_point_follows_it_through_a_mirror() -> None:
+    """Only the right brow is hidden and the chin seen half: in the mirror the left brow is hidden."""
+    right, left = (IBUG.groups[f"{side}_brow"] for side in ("right", "left"))
+    hidden = tuple(k in right for k in range(68))
+    visibility = tuple(1 if k in (*right, 8) else 2 for k in range(68))
+    meta = {"occluded": hidden, "visibility": visibility, "name": "a", "other": (1, 2)}
+    sample = replace(face(), meta=meta)
+    once = Compose([Mirror(p=1.0), Rotate((20, 20))])(sample, 0)
+    assert once.meta["occluded"] == tuple(k in left for k in range(68))
+    assert once.meta["visibility"] == tuple(1 if k in (*left, 8) else 2 for k in range(68))
+    assert (once.meta["name"], once.meta["other"]) == ("a", (1, 2))
+    assert meta["occluded"] is hidden  # the given sample stays
+    assert Compose([Mirror(p=1.0), Mirror(p=1.0)])(sample, 0).meta == meta
+    assert Rotate((20, 20))(sample, 0).meta == meta
+
+
 def test_a_schema_without_pairs_refuses_the_mirror() -> None:
     layout = IBUG.subset(["left_eye"])
     sample = replace(face(), schema=layout, keypoints=face().keypoints[:6])

@@ -204,7 +204,7 @@ def expectation(probability: Tensor) -> Tensor:
     """The mean place ``(..., 2)`` ``(x, y)`` in heatmap pixels of maps ``(..., H, W)`` that sum to 1.
 
     On a spatial softmax this is the soft-argmax, or integral regression
-    (Sun et al., "Integral Human Pose Regression", ECCV 2018, eq. 3).
+    (Sun et al., "Integral Human Pose Regression", ECCV 2018).
     """
     _check_maps("expectation", probability)
     return _mean(*_marginals(probability))

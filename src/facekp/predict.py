@@ -17,7 +17,7 @@ from .datasets.kaggle_out import read_lookup
 from .detector import Detector
 from .errors import ArgumentError, DatasetError
 from .face import Face
-from .sample import Sample
+from .sample import PER_POINT, Sample
 from .schema import KeypointSchema
 
 __all__ = ["as_schema", "best_face", "found", "keypoints", "predict", "submit"]
@@ -26,8 +26,6 @@ Array = npt.NDArray[Any]
 Boxes = Literal["labelled", "finder", "moved"]
 
 MOVED = 0.15  # by what share of its size a moved box is at most off, in place and in size
-
-_PER_POINT = ("visibility", "occluded")  # of a sample's meta: what the labels say of each labelled point
 
 
 def keypoints(
@@ -233,5 +231,5 @@ def best_face(faces: Sequence[Face], box: Array) -> Face | None:
 
 
 def _predicted(sample: Sample, points: Array, schema: KeypointSchema) -> Sample:
-    meta = {key: value for key, value in sample.meta.items() if key not in _PER_POINT}
+    meta = {key: value for key, value in sample.meta.items() if key not in PER_POINT}
     return replace(sample, keypoints=points, schema=schema, source_box=sample.box, meta=meta)

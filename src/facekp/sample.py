@@ -20,6 +20,8 @@ __all__ = ["Frame", "Sample"]
 
 Array = npt.NDArray[Any]
 
+PER_POINT = ("visibility", "occluded")  # of a sample's meta: tuples with what the set says of each point
+
 
 @dataclass(slots=True)
 class Sample:

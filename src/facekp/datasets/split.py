@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .. import schema as schemas
 from ..errors import ArgumentError, unknown_name
-from ..sample import Sample
+from ..sample import PER_POINT, Sample
 from ..schema import KeypointSchema
 from .base import SampleSet
 from .dlib_xml import photograph
@@ -159,7 +159,7 @@ def _moved(sample: Sample, target: KeypointSchema) -> Sample:
         if box is not None:
             meta["source_box"] = box
         box = sample.box if sample.mask.any() else box
-    for key in ("visibility", "occluded"):  # one value a point
+    for key in PER_POINT:
         values = meta.get(key)
         if isinstance(values, tuple) and len(values) == len(sample.schema):
             meta[key] = tuple(values[i] if i >= 0 else 0 for i in take)

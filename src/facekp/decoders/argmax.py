@@ -19,7 +19,7 @@ class Argmax(HeatmapCodec):
 
     On a clean map it errs by half a cell at most along each axis, 0.38 heatmap pixels in the
     mean.  The quarter shift (Newell, Yang and Deng, "Stacked Hourglass Networks for Human Pose
-    Estimation", ECCV 2016, section 3.3) halves that.
+    Estimation", ECCV 2016, "Training Details") halves that.
 
     Args:
         input_size, heatmap_size, sigma, options: those of :class:`HeatmapCodec`.

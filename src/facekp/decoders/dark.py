@@ -23,14 +23,16 @@ class Dark(HeatmapCodec):
     """Taylor refinement of the highest cell.
 
     Zhang et al., "Distribution-Aware Coordinate Representation for Human Pose Estimation",
-    CVPR 2020: the logarithm of a Gaussian is a quadratic, so its top is ``m - H^-1 g`` (eq. 6)
+    CVPR 2020: the logarithm of a Gaussian is a quadratic, so its top is ``m - H^-1 g`` (eq. 8)
     with the gradient g and the Hessian H of the log map at the highest cell m.  Before that the map is
-    smoothed by the Gaussian of the targets (eq. 8).
+    smoothed by the Gaussian of the targets (eq. 9).
 
-    Differences to the published code, all at the map's border: the smoothing takes only cells
-    on the map, and the derivatives are taken no nearer to the border than their stencil
-    reaches.  The top is no further than ``limit`` from the highest cell, along each axis: a flat
-    or noisy map has no Gaussian to find.
+    Differences to the published code, all at the map's border: along each axis the smoothing reaches
+    no further, to either side, than the border is away, for a Gaussian that is smoothed without
+    what is beyond the border has its top elsewhere; and the derivatives are taken no nearer to the
+    border than their stencil reaches, where the published code takes the highest cell as it is.
+    The top is no further than ``limit`` from the highest cell, along each axis: a flat or noisy map
+    has no Gaussian to find.
 
     Args:
         input_size, heatmap_size, sigma, options: those of :class:`HeatmapCodec`.
@@ -76,17 +78,20 @@ class Dark(HeatmapCodec):
 
     def _smoothed(self, maps: Tensor, centre: Tensor) -> Tensor:
         """The blurred map around ``centre``: ``(..., 2 step + 1, 2 step + 1)``."""
-        reach = math.ceil(3 * self.blur)
-        around, inside = heatmap.patches(maps, centre, reach + self.step)
+        reach, side = math.ceil(3 * self.blur), 2 * self.step + 1
+        around, _ = heatmap.patches(maps, centre, reach + self.step)
         if not reach:
             return around
-        places = torch.arange(-reach, reach + 1, dtype=maps.dtype, device=maps.device)
-        kernel = torch.exp(-(places**2) / (2 * self.blur**2))
-        rows = [torch.nn.functional.pad(kernel, (i, 2 * self.step - i)) for i in range(2 * self.step + 1)]
-        band = torch.stack(rows)
-        share = inside.to(maps.dtype) @ band.mT  # how much of the kernel lies on the map
-        blurred = band @ around @ band.mT
-        return blurred / (share[..., 1, :, None] * share[..., 0, None, :])
+        height, width = self.heatmap_size
+        last = torch.tensor([width - 1, height - 1], device=centre.device)
+        room = torch.minimum(centre, last - centre) - self.step  # beyond the outermost cell of the result
+        places = torch.arange(side + 2 * reach, dtype=maps.dtype, device=maps.device)
+        apart = places - places[:side, None] - reach
+        kernel = torch.exp(-(apart**2) / (2 * self.blur**2))
+        # Cut off on one side only it would move what is near the border, by more than a cell.
+        band = torch.where(apart.abs() <= room.clamp_max(reach)[..., None, None], kernel, 0.0)
+        band = band / band.sum(-1, keepdim=True)
+        return band[..., 1, :, :] @ around @ band[..., 0, :, :].mT
 
 
 def newton(values: Tensor, step: int) -> tuple[Tensor, Tensor]:

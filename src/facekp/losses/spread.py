@@ -36,7 +36,7 @@ def laplace_nll(
         target: ``(..., K, 2)`` in the same unit; NaN where missing.
         log_b: ``(..., K)`` or ``(..., K, 2)``: the natural logarithm of ``b``, in the unit of the points.
         min_log_b: a smaller ``log_b`` counts as this one, so that a perfect point cannot make the loss infinite; the
-            gradient still passes, and leads back.
+            gradient still passes, and leads back where ``|d|`` is larger than that ``b``.
     """
     check_least("laplace_nll", -math.inf, min_log_b=min_log_b)
     error, known = difference("laplace_nll", pred, target, mask)
@@ -66,7 +66,8 @@ def gaussian_nll(
         pred: ``(..., K, 2)``.
         target: ``(..., K, 2)`` in the same unit; NaN where missing.
         log_sigma: ``(..., K)`` or ``(..., K, 2)``: the natural logarithm of ``sigma``, in the unit of the points.
-        min_log_sigma: a smaller ``log_sigma`` counts as this one; the gradient still passes, and leads back.
+        min_log_sigma: a smaller ``log_sigma`` counts as this one; the gradient still passes, and leads back where
+            ``|d|`` is larger than that ``sigma``.
     """
     check_least("gaussian_nll", -math.inf, min_log_sigma=min_log_sigma)
     error, known = difference("gaussian_nll", pred, target, mask)

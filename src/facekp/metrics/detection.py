@@ -46,13 +46,13 @@ def match(boxes: Array, scores: Array, truth: Array, ignore: Array, iou: float =
     centre = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2
     inside = ((centre >= ignore[None, :, :2]) & (centre <= ignore[None, :, 2:])).all(-1)
     unclear = np.any(inside | (geometry.iou(boxes, ignore) >= iou), axis=1)
-    found, quality = np.zeros(len(truth)), np.zeros(len(truth))
+    found, quality, taken = np.zeros(len(truth)), np.zeros(len(truth)), np.zeros(len(truth), bool)
     kept: list[tuple[float, bool]] = []
     for i in np.argsort(-scores, kind="stable"):
-        free: Array = np.where(found > 0, -1.0, overlap[i])
+        free: Array = np.where(taken, -1.0, overlap[i])
         best = int(np.argmax(free)) if len(truth) else -1
         if best >= 0 and free[best] >= iou:
-            found[best], quality[best] = scores[i], free[best]
+            found[best], quality[best], taken[best] = scores[i], free[best], True
             kept.append((float(scores[i]), True))
         elif not unclear[i]:
             kept.append((float(scores[i]), False))

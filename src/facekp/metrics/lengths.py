@@ -34,7 +34,7 @@ def normalizer(
         boxes: ``(N, 4)`` xyxy for ``"box"`` and ``"diagonal"``; the extent of the labelled points where it is None.
 
     Returns:
-        ``(N,)`` float64; NaN where a point that is needed has no label.
+        ``(N,)`` float64; NaN where a point that is needed has no label, or an infinite one, which is none either.
 
     Raises:
         ArgumentError: the schema does not have this normaliser; the choices are listed.  Or a shape does not fit.
@@ -52,7 +52,8 @@ def normalizer(
         sides: Array = np.sqrt(wh.prod(-1)) if norm == "box" else np.hypot(wh[:, 0], wh[:, 1])
         return sides
     left, right = schema.normalizers[norm] if norm in schema.normalizers else _pair(norm, schema)
-    gap: Array = np.linalg.norm(target[:, list(left)].mean(1) - target[:, list(right)].mean(1), axis=-1)
+    points = np.where(np.isfinite(target), target, np.nan)
+    gap: Array = np.linalg.norm(points[:, list(left)].mean(1) - points[:, list(right)].mean(1), axis=-1)
     return gap
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from .. import geometry
 from ..errors import ArgumentError
-from ..sample import Sample
+from ..sample import PER_POINT, Sample
 from ..schema import KeypointSchema
 
 __all__ = ["Compose", "Transform", "View", "then"]
@@ -43,6 +43,7 @@ class View:
         schema: what the points are.
         size: ``(H, W)`` of the result.
         pending: 2x3 map from ``source`` to the result, or None for identity.
+        swapped: whether left and right points have changed places: True after one mirror, False after two.
     """
 
     source: Array
@@ -51,6 +52,7 @@ class View:
     schema: KeypointSchema
     size: tuple[int, int]
     pending: Array | None = None
+    swapped: bool = False
 
     @classmethod
     def of(cls, sample: Sample) -> View:
@@ -108,7 +110,8 @@ class Transform(ABC):
             rng: a generator, or a seed; None draws from the system's entropy.
 
         Returns:
-            A new sample with the transformed ``pixels``, ``keypoints`` and, if there is one, ``source_box``.
+            A new sample with the transformed ``pixels``, ``keypoints`` and, if there is one, ``source_box``; what
+            ``meta`` says of each point (``visibility``, ``occluded``) follows its point through a mirror.
         """
         generator = rng if isinstance(rng, np.random.Generator) else np.random.default_rng(rng)
         if not isinstance(sample, Sample):
@@ -117,12 +120,28 @@ class Transform(ABC):
         self.apply(view, generator)
         pixels = view.pixels()
         return replace(
-            sample, pixels=pixels, keypoints=view.points, schema=view.schema, source_box=view.source_box, path=None
+            sample,
+            pixels=pixels,
+            keypoints=view.points,
+            schema=view.schema,
+            source_box=view.source_box,
+            path=None,
+            meta=_swapped(sample) if view.swapped else sample.meta,
         )
 
     def __repr__(self) -> str:
         given = [name for name in inspect.signature(type(self)).parameters if hasattr(self, name)]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in given)})"
+
+
+def _swapped(sample: Sample) -> dict[str, Any]:
+    """A mirrored face's meta: what it says of each point, in the points' new order."""
+    meta, order = dict(sample.meta), sample.schema.mirror or ()
+    for key in PER_POINT:
+        values = meta.get(key)
+        if isinstance(values, tuple) and len(values) == len(order):
+            meta[key] = tuple(values[i] for i in order)
+    return meta
 
 
 class Compose(Transform):

@@ -243,7 +243,7 @@ class Mirror(Geometric):
         if rng.random() < self.p:
             swap = mirror_pairs(view.schema)
             view.move(self.matrix(*view.size, ()))
-            view.points = view.points[swap]
+            view.points, view.swapped = view.points[swap], not view.swapped
 
 
 def mirror_pairs(schema: Any) -> list[int]:
