@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ class Tiny(nn.Module):
         x = nn.functional.adaptive_avg_pool2d(self.norm(self.conv(x)).relu(), 2)
         return self.last(self.drop(x.flatten(1)))
 
+class Crooked(Tiny):
+    def forward(self, x):
+        if self.fail == "none":
+            return 1 / 0
+        return (x, x) if self.fail == "two" else x.sum()
+
 def nothing(points):
     return None
 '''
@@ -66,6 +73,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
         datasets.write_pts(path.with_suffix(".pts"), mean * rng.uniform(20, 26) + rng.uniform(17, 22, 2))
     (root / "held.txt").write_text("".join(f"lfpw/trainset/image_{i:04d}.png\n" for i in (0, 5, 9)), "utf-8")
     (root / "tinynet.py").write_text(NETWORK, "utf-8")
+    (root / "broken.py").write_text("class Net(:", "utf-8")
     return root
 
 
@@ -147,7 +155,51 @@ def test_a_finished_run_is_not_trained_any_further(faces: Path, tmp_path: Path) 
     before = (folder / "model.safetensors").read_bytes()
     run.fit(checked, tmp_path, resume=True)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == steps
+    assert (tmp_path / "metrics.csv").is_file()  # and no metrics.0.csv: nothing came to it
+    assert not (tmp_path / "metrics.0.csv").exists()
     assert (folder / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"optimizer": {"lr": 0.5}}, r"another optimizer\.lr: 0\.001, now 0\.5; resume .*\(init: .*model\)"),
+        ({"network": {"name": "tinynet:Tiny", "outputs": 136}}, r"another network\.outputs: None, now 136"),
+        ({"optimizer": {"name": "sgd"}}, r"another optimizer\.name: adamw, now sgd"),
+        ({"seed": 1}, "another seed: 0, now 1"),
+        ({"epochs": 3, "early_stopping": {"patience": 9}, "validate_every": 3, "workers": 1, "title": "more"}, None),
+    ],
+)
+def test_a_run_goes_on_by_its_own_recipe(
+    faces: Path, tmp_path: Path, changes: dict[str, Any], says: str | None
+) -> None:
+    run.fit(recipe.check(values(faces), "test"), tmp_path, max_steps=4)
+    before = (tmp_path / "recipe.json").read_text("utf-8")
+    other = recipe.check(values(faces, **changes), "test")
+    if says is None:
+        run.fit(other, tmp_path, resume=True)
+        assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 3 * 4
+        return
+    with pytest.raises(RecipeError, match=says):
+        run.fit(other, tmp_path, resume=True)
+    assert (tmp_path / "recipe.json").read_text("utf-8") == before
+
+
+@pytest.mark.parametrize("name", [checkpoint.LAST, checkpoint.BEST])
+def test_a_damaged_checkpoint_is_named(faces: Path, tmp_path: Path, name: str) -> None:
+    checked = recipe.check(values(faces), "test")
+    run.fit(checked, tmp_path, max_steps=4)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:500])
+    with pytest.raises(TrainingError, match=rf"{name}: cannot be read .*damaged; .* to start anew"):
+        run.fit(checked, tmp_path, resume=True)
+    torch.save({"weights": 1}, tmp_path / name)
+    with pytest.raises(TrainingError, match=rf"{name}: this is no checkpoint of a run"):
+        run.fit(checked, tmp_path, resume=True)
+
+
+def test_a_run_without_a_validation_says_so(faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run.fit(recipe.check(values(faces, epochs=1, validate_every=2), "test"), tmp_path)
+    assert "validate_every: 2 is more than the 1 epochs: nothing is validated, and the last weights ship" in caplog.text
 
 
 def test_the_best_weights_ship_or_the_last(faces: Path, tmp_path: Path) -> None:
@@ -297,6 +349,43 @@ def test_a_plateau_lowers_the_rate(faces: Path) -> None:
     assert factor(19) == 0.25
 
 
+def steps_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float, float]]:
+    """What each optimiser step of the runs to come sees: epoch, learning rate, and the gradient's norm."""
+    seen: list[tuple[int, float, float]] = []
+
+    def look(self: module.KeypointModule, *_: Any, **__: Any) -> None:
+        norm = sum(float(p.grad.square().sum()) for p in self.network.parameters() if p.grad is not None) ** 0.5
+        seen.append((self.current_epoch, self.trainer.optimizers[0].param_groups[0]["lr"], norm))
+
+    monkeypatch.setattr(module.KeypointModule, "configure_gradient_clipping", look)
+    return seen
+
+
+def test_a_plateau_is_left_with_the_first_step_after_it(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = steps_of(monkeypatch)
+    flat = {"name": "plateau", "patience": 1, "gamma": 0.5, "warmup": 0, "min_delta": 9}
+    run.fit(recipe.check(values(faces, epochs=4, schedule=flat, optimizer={"lr": 1.0}), "test"), tmp_path)
+    assert [(epoch, rate) for epoch, rate, _ in seen] == [
+        (e, r) for e, r in enumerate((1, 1, 0.5, 0.25)) for _ in range(4)
+    ]
+
+
+def test_the_last_step_of_an_epoch_is_a_mean_like_the_others(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = steps_of(monkeypatch)
+    network = {"name": "simple", "channels": [2], "hidden": [4]}
+    still = {"name": "sgd", "lr": 1e-30}
+    for i, accumulate in enumerate((1, 3, 2)):  # of four batches
+        spec = values(faces, epochs=1, network=network, optimizer=still, augment="none", accumulate=accumulate)
+        run.fit(recipe.check(spec, "test"), tmp_path / str(i))
+    norms = [norm for _, _, norm in seen]
+    assert len(norms) == 4 + 2 + 2
+    assert norms[5] == pytest.approx(norms[3])  # the fourth batch alone
+
+
 # ---------------------------------------------------------------- sharing
 
 
@@ -443,6 +532,10 @@ def test_validation_may_be_drawn(faces: Path, validation: Any, held: int | None)
     assert not {s.subject for s in train} & {s.subject for s in chosen}
 
 
+UNET = {"network": {"name": "unet", "channels": [2, 4]}}
+RESNET = {"network": {"name": "resnet", "depth": 18, "head_width": 4}, "codec": {"name": "soft_argmax"}}
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -457,6 +550,26 @@ def test_validation_may_be_drawn(faces: Path, validation: Any, held: int | None)
         ({"network": {"name": "tinynet:nothing"}}, r"network\.name: tinynet:nothing gives a NoneType"),
         ({"network": {"name": "tinynet:Tiny", "depth": 3}}, r"network: tinynet:Tiny: .*depth"),
         ({"network": {"name": "tinynet:Tiny", "outputs": 7}}, r"tinynet:Tiny gives 7 channels, .*regression reads 136"),
+        ({"network": {"name": "os:path"}}, r"network\.name: os:path is a module, expected a class"),
+        ({"network": {"name": "broken:Net"}}, r"network\.name: broken:Net cannot be had from .*: SyntaxError: "),
+        (
+            {"network": {"name": "tinynet:Tiny", "depth": 3}},
+            r"unknown option 'depth'; it has: points, in_channels, fail",
+        ),
+        ({"network": {"name": "tinynet:Crooked", "fail": "none"}}, r"crop\.size of \(16, 16\): ZeroDivisionError: div"),
+        ({"network": {"name": "tinynet:Crooked", "fail": "two"}}, r"tinynet:Crooked gives tuple; expected maps"),
+        ({"network": {"name": "tinynet:Crooked", "fail": "flat"}}, r"tinynet:Crooked gives a tensor \(\); expected"),
+        (
+            {"codec": {"name": "regression", "sigma": 2}},
+            r"codec regression: unknown option 'sigma'; it has: input_size",
+        ),
+        (
+            {"codec": {"name": "regression", "input_size": [8, 8]}},
+            r"codec\.input_size: \[8, 8\] is not the .*\(16, 16\)",
+        ),
+        ({**UNET, "codec": {"name": "dark", "heatmap_size": [8, 8]}}, r"codec\.heatmap_size: \[8, 8\] is not the .*16"),
+        ({"data.sets": [{"name": "300w", "rot": "x"}]}, r"unknown option 'rot'; it has: root, split"),
+        ({**RESNET, "batch_size": 1}, r"batch_size: resnet cannot learn from batches of one face"),
         ({"codec": {"name": "dark"}}, r"codec\.name: dark reads a heatmap, .*vector; choose one of: regression, simcc"),
         ({"codec": {"name": "regression", "loss": "none"}}, r"codec: unknown loss 'none'; choose one of: l1"),
         ({"init": "lfpw"}, None),
@@ -471,6 +584,15 @@ def test_what_does_not_fit_is_named(faces: Path, changes: dict[str, Any], says: 
     spec.pop("", None)
     with pytest.raises(RecipeError if says else HubError, match=says or "lfpw: this folder has no config"):
         run.job(recipe.check(spec, "test"))
+
+
+def test_a_face_that_cannot_be_cut_out_is_named(faces: Path) -> None:
+    tips = datasets.PtsFolder(faces, schema="ibug68")
+    points = np.full_like(tips[0].keypoints, np.nan)
+    points[30] = 9  # one point, and no box
+    lone = replace(tips[0], keypoints=points, source_box=None)
+    with pytest.raises(RecipeError, match=r"crop\.box: extent: lfpw/.*has no area.*take crop\.box=full"):
+        data.CropDataset([lone], recipe.check(values(faces), "test"), "none")
 
 
 def test_a_codec_is_refused_before_any_data_is_read(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy.typing as npt
 from .errors import ArgumentError
 from .schema import KeypointSchema
 
-__all__ = ["bounded", "layout", "number", "numbers", "points_of", "shown", "size", "unit", "whole"]
+__all__ = ["bounded", "layout", "number", "numbers", "options_of", "points_of", "shown", "size", "unit", "whole"]
 
 Array = npt.NDArray[Any]
 
@@ -66,6 +68,19 @@ def number(value: Any, argument: str, *, low: float = -math.inf, above: float = 
         )
         raise ArgumentError(f"{argument}: expected a {kind} number{limit}, got {shown(value)}")
     return float(value)
+
+
+def options_of(kind: Callable[..., Any], error: Exception) -> str:
+    """What an error of calling ``kind`` says; of an option that it does not have: which one, and those that it has."""
+    said = str(error)
+    if "unexpected keyword argument" not in said:
+        return said
+    try:
+        parameters = signature(kind).parameters.values()
+    except (TypeError, ValueError):
+        return said
+    has = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    return f"unknown option {said.rpartition(' argument ')[2]}; it has: {', '.join(has) or 'none'}"
 
 
 def whole(value: Any, argument: str, low: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .._arguments import options_of
 from ..errors import ArgumentError, unknown_name
 from .asf import AsfShape, read_asf, write_asf
 from .base import SampleSet
@@ -105,4 +106,4 @@ def create(name: str, **options: Any) -> SampleSet:
     try:
         return DATASETS[name](**options)
     except TypeError as error:
-        raise ArgumentError(f"data set {name}: {error}") from None
+        raise ArgumentError(f"data set {name}: {options_of(DATASETS[name], error)}") from None

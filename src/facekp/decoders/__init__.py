@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .._arguments import options_of
 from ..errors import ArgumentError, unknown_name
 from .argmax import Argmax
 from .base import Codec
@@ -73,7 +74,7 @@ def create(name: str, **options: Any) -> Codec:
     except ArgumentError:
         raise
     except (TypeError, ValueError, ArithmeticError) as error:  # of a value that is no number, say
-        raise ArgumentError(f"codec {name}: {error}") from None
+        raise ArgumentError(f"codec {name}: {options_of(CODECS[name], error)}") from None
 
 
 def from_config(config: Mapping[str, Any]) -> Codec:

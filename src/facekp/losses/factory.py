@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .._arguments import options_of
 from ..errors import ArgumentError, unknown_name
 from . import modules
 from .modules import Loss
@@ -58,4 +59,4 @@ def create(name: str, **options: Any) -> Loss:
     try:
         return _MODULES[name](**options)
     except TypeError as error:
-        raise ArgumentError(f"loss {name}: {error}") from None
+        raise ArgumentError(f"loss {name}: {options_of(_MODULES[name], error)}") from None

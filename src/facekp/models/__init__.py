@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from .._arguments import options_of
 from ..errors import ArgumentError, unknown_name
 from .cost import Cost, cost, parameters
 from .mobile import MobileNet
@@ -59,7 +60,7 @@ def create(name: str, **options: Any) -> nn.Module:
     try:
         return NETWORKS[name](**options)
     except TypeError as error:
-        raise ArgumentError(f"network {name}: {error}") from None
+        raise ArgumentError(f"network {name}: {options_of(NETWORKS[name], error)}") from None
 
 
 def from_config(config: Mapping[str, Any]) -> nn.Module:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import transforms
+from .._arguments import options_of
 from ..errors import ArgumentError, unknown_name
 
 __all__ = ["choices", "pipeline"]
@@ -50,4 +51,4 @@ def _transform(index: int, spec: Mapping[str, Any]) -> transforms.Transform:
     try:
         return known[name](**options)
     except (TypeError, ArgumentError) as error:
-        raise ArgumentError(f"transform number {index}, {name}: {error}") from None
+        raise ArgumentError(f"transform number {index}, {name}: {options_of(known[name], error)}") from None

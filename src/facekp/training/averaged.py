@@ -38,6 +38,7 @@ class AveragedModule(lightning.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)
         self.average = schedule.Average(self.network, recipe.ema) if recipe.ema else None
         self._averaged = ExitStack()
+        self._batch = 0
         spec, early = recipe.schedule, recipe.early_stopping
         self.plateau = schedule.Patience(spec.patience, spec.min_delta)
         self.stopping = schedule.Patience(early.patience, early.min_delta) if early else None
@@ -51,6 +52,7 @@ class AveragedModule(lightning.LightningModule):
     # ------------------------------------------------------------ steps
 
     def on_train_batch_start(self, _: Any, batch_idx: int) -> None:
+        self._batch = batch_idx
         # A step's noise (dropout) depends on the seed and the step alone: nothing is to be kept for a resumed run.
         words = (self.recipe.seed, self.current_epoch, batch_idx, share()[0])
         torch.manual_seed(int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0]) >> 1)
@@ -71,6 +73,15 @@ class AveragedModule(lightning.LightningModule):
             f"{rate:.3g}: the run has diverged; try a lower optimizer.lr, optimizer.clip=1, a longer schedule.warmup, "
             "or precision=32-true"
         )
+
+    def on_before_optimizer_step(self, _: Any) -> None:
+        # Lightning divides by ``accumulate`` in an epoch's last step, too, which may be of fewer batches.
+        batches = int(self.trainer.num_training_batches)
+        rest = batches % self.recipe.accumulate
+        if rest and self._batch + 1 == batches:
+            for weight in self.network.parameters():
+                if weight.grad is not None:
+                    weight.grad.mul_(self.recipe.accumulate / rest)
 
     def configure_gradient_clipping(self, *_: Any, **__: Any) -> None:
         # Lightning's own refuses fused optimisers, though only a gradient scaler stands against it.
@@ -109,9 +120,21 @@ class AveragedModule(lightning.LightningModule):
         self.log_dict(found, prog_bar=True)
         value = -found[self.monitor] if self.rises else found[self.monitor]
         self.plateau.take(value)
+        self._follow_plateau()
         if self.stopping is not None:
             self.stopping.take(value)
             self._stop_if_over()
+
+    def _follow_plateau(self) -> None:
+        """The next step has the new rate: its own was set after the last one, before this validation."""
+        if self.recipe.schedule.name != "plateau":
+            return
+        for config in self.trainer.lr_scheduler_configs:
+            scheduler: Any = config.scheduler
+            for group, base, factor in zip(
+                scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+            ):
+                group["lr"] = base * factor(scheduler.last_epoch)
 
     def _stop_if_over(self) -> None:
         if self.stopping is not None and self.stopping.times:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from .. import geometry, transforms
 from ..datasets.packed import PackedSample, Packing
 from ..datasets.packed_crop import reduced
-from ..errors import RecipeError
+from ..errors import ArgumentError, RecipeError
 from ..preprocessing import equalised
 from ..sample import Sample
 from ..schema import KeypointSchema
@@ -111,7 +111,13 @@ def _kept(sample: Sample, recipe: KeypointRecipe) -> Sample:
         return sample  # cutting it again could only lose
     if recipe.crop.box == "full":
         return reduced(sample, None, None)[0]
-    return reduced(sample, recipe.data.cache_side, recipe.data.cache_scale)[0]
+    try:
+        return reduced(sample, recipe.data.cache_side, recipe.data.cache_scale)[0]
+    except ArgumentError as error:
+        raise RecipeError(
+            f"crop.box: {recipe.crop.box}: {sample.meta.get('name', sample.path)}: {error}; where points span no box "
+            "and the set gives none, take crop.box=full; data.leave_out leaves a picture out"
+        ) from None
 
 
 def _check_packing(packing: Packing | None, crop: Crop) -> None:

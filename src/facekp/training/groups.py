@@ -40,7 +40,9 @@ class Schedule(Strict):
 
     name: Literal["constant", "cosine", "plateau", "step"] = "cosine"
     warmup: float = Field(0.03, ge=0, lt=1, description="share of all steps with a rising rate")
-    final: float = Field(0.01, ge=0, le=1, description="cosine: the last rate, as a share of the first")
+    final: float = Field(
+        0.01, ge=0, le=1, description="cosine: where the rate ends, one step after the last, as a share of the first"
+    )
     step: int = Field(5, ge=1, description="step: epochs between two drops")
     gamma: float = Field(0.1, gt=0, description="step and plateau: factor of each drop")
     patience: int = Field(3, ge=1, description="plateau: validations without progress before a drop")

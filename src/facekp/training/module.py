@@ -80,11 +80,16 @@ def _codec(recipe: KeypointRecipe, points: int, mean_shape: Any) -> decoders.Cod
             f"codec.name: {kind.name} reads a {kind.output}, but the network gives a {sketch.output}; "
             f"choose one of: {', '.join(fits)}"
         )
-    options: dict[str, Any] = {"input_size": recipe.crop.size, **recipe.codec}
+    follows: dict[str, Any] = {"input_size": recipe.crop.size}
+    if sketch.output == "heatmap":
+        follows["heatmap_size"] = _map_size(recipe.crop.size, sketch.shape[1:])
+    for key, value in follows.items():
+        given = recipe.codec.get(key, value)
+        if not isinstance(given, (list, tuple)) or tuple(given) != tuple(value):
+            raise RecipeError(f"codec.{key}: {given} is not the network's {tuple(value)}; leave it out")
+    options: dict[str, Any] = recipe.codec | follows
     if kind is not None and kind.uses_mean_shape and mean_shape is not None:
         options.setdefault("mean_shape", mean_shape)
-    if sketch.output == "heatmap":
-        options.setdefault("heatmap_size", _map_size(recipe.crop.size, sketch.shape[1:]))
     try:
         return decoders.from_config(options)
     except ArgumentError as error:

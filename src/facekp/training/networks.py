@@ -14,10 +14,11 @@ import torch
 from torch import nn
 
 from .. import models
+from .._arguments import options_of
 from ..errors import ArgumentError, RecipeError, unknown_name
 from .recipe import KeypointRecipe
 
-__all__ = ["Sketch", "create", "described", "sketch"]
+__all__ = ["Sketch", "check_alone", "create", "described", "sketch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,21 @@ def kind(name: Any) -> Any:
     here = str(Path.cwd())
     sys.path.insert(0, here)
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise RecipeError(f"network.name: {name} cannot be had from {here}: {error}") from None
+        found = getattr(importlib.import_module(module), attribute)
+    except Exception as error:
+        raise RecipeError(f"network.name: {name} cannot be had from {here}: {_first(error)}") from error
     finally:
         sys.path.remove(here)
+    if not callable(found):
+        raise RecipeError(f"network.name: {name} is a {type(found).__name__}, expected a class")
+    return found
+
+
+def _first(error: Exception) -> str:
+    """The first line of an error, and its kind where that says more."""
+    said = (str(error).strip().splitlines() or [""])[0]
+    known = isinstance(error, (ImportError, AttributeError, RuntimeError, ArgumentError))
+    return said if known else f"{type(error).__name__}: {said}"
 
 
 def described(recipe: KeypointRecipe, points: int) -> dict[str, Any]:
@@ -73,10 +84,11 @@ def create(options: Mapping[str, Any]) -> nn.Module:
     """
     given = dict(options)
     name = given.pop("name")
+    made = kind(name)
     try:
-        network = kind(name)(**given)
+        network = made(**given)
     except (TypeError, ArgumentError) as error:
-        raise RecipeError(f"network: {name}: {error}") from None
+        raise RecipeError(f"network: {name}: {options_of(made, error)}") from error
     if not isinstance(network, nn.Module):
         raise RecipeError(f"network.name: {name} gives a {type(network).__name__}, expected a torch.nn.Module")
     return network
@@ -93,8 +105,29 @@ def sketch(options: Mapping[str, Any], size: tuple[int, int]) -> Sketch:
         network = create({k: v for k, v in options.items() if k != "pretrained"}).eval()
         try:
             answer = network(torch.zeros(1, int(options.get("in_channels", 3)), *size))
-        except (RuntimeError, ArgumentError) as error:
-            first = str(error).strip().splitlines()[0]
-            raise RecipeError(f"network: {name} does not take a crop.size of {size}: {first}") from None
+        except Exception as error:
+            raise RecipeError(f"network: {name} does not take a crop.size of {size}: {_first(error)}") from error
+    if not isinstance(answer, torch.Tensor) or answer.ndim not in (2, 4):
+        gives = f"a tensor {tuple(answer.shape)}" if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise RecipeError(f"network: {name} gives {gives}; expected maps (N, C, h, w) or numbers (N, C)")
     output = getattr(network, "output", "heatmap" if answer.ndim == 4 else "vector")
     return Sketch(output, tuple(answer.shape[1:]))
+
+
+def check_alone(options: Mapping[str, Any], size: tuple[int, int]) -> None:
+    """Whether the network can learn from one picture at a time.
+
+    Raises:
+        RecipeError: a batch norm would have a single value for each channel.
+    """
+    with torch.device("meta"), torch.no_grad():
+        network = create({k: v for k, v in options.items() if k != "pretrained"}).train()
+        try:
+            network(torch.zeros(1, int(options.get("in_channels", 3)), *size))
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise RecipeError(
+                f"batch_size: {options['name']} cannot learn from batches of one face: what it normalises (batch norm) "
+                "is a single number then; take a larger batch_size, more training faces or a larger crop.size"
+            ) from None

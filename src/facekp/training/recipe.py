@@ -10,11 +10,19 @@ from typing import Any, Literal, get_args
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from .._arguments import shown
 from ..errors import ArgumentError, RecipeError
 from .groups import Crop, Data, EarlyStopping, Optimizer, Pixels, Schedule, SplitBy, Strict, Subjects
 
 __all__ = ["Common", "KeypointRecipe", "check", "load", "names", "titles"]
 
+# What pydantic says of these names Python's types, or its own.
+_EXPECTED = {
+    "dict_type": "keys and values",
+    "list_type": "a list",
+    "model_type": "keys and values",
+    "tuple_type": "two whole numbers, [H, W]",
+}
 SUFFIXES = (".yaml", ".yml")
 # A date of month 13, a tagged word of another type, a thousand brackets: PyYAML lets these through.
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
@@ -36,7 +44,7 @@ class Common(Strict):
     num_nodes: int = Field(1, ge=1, description="machines")
     strategy: Literal["auto", "ddp"] = Field("auto", description="how several devices share the work")
     workers: int = Field(1, ge=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
     validate_every: int = Field(1, ge=1, description="epochs between two validations")
     early_stopping: EarlyStopping | None = None
     keep: Literal["best", "last"] = Field("best", description="which weights become the model")
@@ -75,9 +83,17 @@ class KeypointRecipe(Common):
             if "name" not in getattr(self, key):
                 raise ValueError(f"{key}: a name is missing")
         channels = self.network.get("in_channels")
-        if channels is not None and (channels == 1) != self.grey:
+        if channels is not None and channels != (1 if self.grey else 3):
             raise ValueError(f"network.in_channels: {channels} does not go with grey: {str(self.grey).lower()}")
         return self
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _form(cls, value: Any) -> Any:
+        listed = isinstance(value, list) and all(isinstance(step, dict) for step in value)
+        if not listed and not isinstance(value, str):
+            raise ValueError(f"expected a preset's name, or a list of {{name: Mirror, ...}}, got {shown(value)}")
+        return value
 
     @field_validator("augment")
     @classmethod
@@ -141,6 +157,10 @@ def check(values: dict[str, Any], where: str) -> Any:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"] if not str(part).startswith("<")) or "recipe"
         said = first["msg"].removeprefix("Value error, ")
+        if first["type"] in _EXPECTED:
+            said = f"expected {_EXPECTED[first['type']]}, got {shown(first['input'])}"
+        if first["type"] == "model_type":
+            said += f"; its keys are: {', '.join(_keys(kinds[task], first['loc']))}"
         if first["type"] == "extra_forbidden":
             said = f"unknown key; known are: {', '.join(_keys(kinds[task], first['loc'][:-1]))}"
         raise RecipeError(f"{where}: {key}: {said}") from None
@@ -236,7 +256,7 @@ def _parse(text: str, where: str) -> dict[str, Any]:
 
 def _override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
-    if not equals:
+    if not equals or not key.strip():
         raise RecipeError(f"--set {override}: expected key=value, e.g. optimizer.lr=3e-4")
     *parents, last = key.strip().split(".")
     for parent in parents:

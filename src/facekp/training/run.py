@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from .. import plots
 from ..errors import ArgumentError, RecipeError, TrainingError
-from . import environment
+from . import environment, going_on
 from ._memory import keep_memory
 from .averaged import AveragedModule
 from .checkpoint import LAST, Checkpoints, best_weights
@@ -68,12 +68,14 @@ def fit(recipe: Common, output: str | Path, *, resume: bool = False, max_steps: 
     Raises:
         RecipeError: the recipe's parts do not fit each other or the data, or the folder holds another run.
         DatasetError: the data is missing or wrong.
-        TrainingError: the run diverged, or a checkpoint cannot be written; the last one is whole.
+        TrainingError: the run diverged, or a checkpoint cannot be written (the last one is whole) or read.
     """
     output = Path(output)
     last = output / LAST
     if last.exists() and not resume:
         raise RecipeError(f"{output} holds a run already; resume it (--resume) or choose another folder")
+    if last.exists() and is_first():
+        going_on.check(recipe, output)
     lightning.seed_everything(recipe.seed, workers=True, verbose=False)
     work = job(recipe)
     if is_first():
@@ -82,6 +84,12 @@ def fit(recipe: Common, output: str | Path, *, resume: bool = False, max_steps: 
     loop = trainer(recipe, callbacks=[monitor], logger=_loggers(output), max_steps=max_steps)
     if loop.strategy.root_device.type == "cpu":
         keep_memory()
+    if recipe.validate_every > recipe.epochs:
+        log.warning(
+            "validate_every: %d is more than the %d epochs: nothing is validated, and the last weights ship",
+            recipe.validate_every,
+            recipe.epochs,
+        )
     log.info("%s: on %s, %d process%s", recipe.name, loop.strategy.root_device, *_many(loop.world_size))
     start = last if resume and last.exists() else None
     try:
@@ -93,6 +101,7 @@ def fit(recipe: Common, output: str | Path, *, resume: bool = False, max_steps: 
     if loop.is_global_zero:
         if recipe.keep == "best":
             best_weights(output, work.module)
+        _keep_last_metrics(output)
         work.finish(output / "model")
         _draw(output)
     return output / "model"
@@ -158,6 +167,13 @@ def _keep_metrics(output: Path) -> None:
         old.rename(output / f"metrics.{part}.csv")
 
 
+def _keep_last_metrics(output: Path) -> None:
+    """A resumed run that had nothing left to do keeps the ``metrics.csv`` that it had."""
+    part = sum(1 for _ in output.glob("metrics.*.csv")) - 1
+    if part >= 0 and not (output / "metrics.csv").exists():
+        (output / f"metrics.{part}.csv").rename(output / "metrics.csv")
+
+
 def _loggers(output: Path) -> list[Any]:
     # Each epoch's numbers are on disk before the next begins.
     found: list[Any] = [loggers.CSVLogger(output, name="", version="", flush_logs_every_n_steps=1)]
@@ -193,11 +209,13 @@ def job(recipe: Common) -> Job:
 
 
 def _keypoints(recipe: KeypointRecipe) -> Job:
-    from . import data, module
+    from . import data, module, networks
 
     module.check(recipe)
     train, validation, held = data.keypoint_loaders(recipe)
     trained = module.KeypointModule(recipe, held[0].schema)
+    if min(recipe.batch_size, len(train.sampler)) == 1:  # type: ignore[arg-type]
+        networks.check_alone(module.network_options(recipe, trained.codec, len(trained.schema)), recipe.crop.size)
     names = sorted(str(s.meta.get("name", s.path)) for s in held)
 
     def save(folder: Path) -> None:

@@ -92,7 +92,7 @@ def search(
     with _quiet():
         study = _open(storage or Path(output) / "study.db", base.name, maximize)
         _settle(study, base, axes, metric)
-        study.sampler = _sampler(sampler, seed + len(study.get_trials(deepcopy=False)))
+        study.sampler = _sampler(sampler, (seed + len(study.get_trials(deepcopy=False))) % 2**32)
         study.pruner = _pruner(pruner)
         for point in points:
             study.enqueue_trial(point, skip_if_exists=True)
