@@ -13,6 +13,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import torch
@@ -21,20 +22,22 @@ from torch import Tensor, nn
 from facekp import Detector, finder, models
 from facekp.engine import Engine, fused
 
+Ranges = tuple[tuple[float, float], ...] | None
 
-def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
-    """Those of the package, and one of random weights: shape decides the time, not weights."""
+
+def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int], Ranges]]:
+    """Those of the package, and one of random weights: shape decides the time, not weights; with ranges for int8."""
     shipped, small = (Detector.from_pretrained(name, device="cpu") for name in ("resnet18-ibug", "mobile-ibug"))
     assert isinstance(shipped.finder, finder.FaceFinder)
     mobile = models.create("mobile", points=68, width=0.75)
     return {
-        "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384)),
-        "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416)),
-        "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size)),
-        "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size)),
-        "mobile-ibug": (small.network, (1, 3, *small.crop_size)),
-        "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size)),
-        "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128)),
+        "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384), None),
+        "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416), None),
+        "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size), shipped.config["int8_ranges"]),
+        "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size), shipped.config["int8_ranges"]),
+        "mobile-ibug": (small.network, (1, 3, *small.crop_size), small.config["int8_ranges"]),
+        "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size), small.config["int8_ranges"]),
+        "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128), None),
     }
 
 
@@ -81,15 +84,17 @@ def main() -> None:
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
-    kinds = {name: {"name": name} for name in ("onnx", "torch", "opencv")}
+    kinds: dict[str, dict[str, Any]] = {name: {"name": name} for name in ("onnx", "torch", "opencv")}
     kinds["torch bfloat16"] = {"name": "torch", "precision": "bfloat16"}
-    print(f"| ms, {threads} thread(s) | {' | '.join([*kinds, 'plain network', *tried])} |")
-    print("|---" * (len(kinds) + len(tried) + 2) + "|")
-    for title, (network, shape) in networks().items():
+    print(f"| ms, {threads} thread(s) | {' | '.join([*kinds, 'onnx int8', 'plain network', *tried])} |")
+    print("|---" * (len(kinds) + len(tried) + 3) + "|")
+    for title, (network, shape, ranges) in networks().items():
         inputs = torch.rand(shape)
-        runs = [*(Engine(network, **options) for options in kinds.values()), _plain(network.eval())]
+        whole = Engine(network, precision="int8", ranges=ranges) if ranges else None
+        runs = [*(Engine(network, **options) for options in kinds.values()), whole, _plain(network.eval())]
         runs += [_traced(network, inputs, graphs=graphs) for graphs in tried.values()]
-        print(f"| {title} | {' | '.join(f'{least(run, inputs, clock):.1f}' for run in runs)} |", flush=True)
+        cells = [f"{least(run, inputs, clock):.1f}" if run else "-" for run in runs]
+        print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -218,6 +218,39 @@ def _finder_report(r: dict[str, Any], name: str) -> list[str]:
     ]
 
 
+def integers() -> str:
+    """What ``benchmarks/int8.py`` wrote of each model."""
+    lines = [
+        "## In integers",
+        "",
+        'What `precision="int8"` costs in accuracy; what it gains in time is under [Speed](#speed). *Apart*: how far a '
+        "point is from float32's, over the distance of the outer eye corners.",
+        "",
+        "| model | data | boxes | NME, float32 | NME, int8 | over 8 %, int8 | calibration, float32 | calibration, int8 "
+        "| apart, mean and 99 % of the points |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    commands = []
+    for path in sorted((ROOT / "benchmarks" / "results").glob("int8-*.json")):
+        result = json.loads(path.read_text("utf-8"))
+        commands.append(result["command"])
+        for row in result["rows"]:
+            apart = " and ".join(f"{row['apart'][key]:.2%}" for key in ("mean", "99 %"))
+            for boxes, exact in row["float32"].items():
+                whole = row["int8"][boxes]
+                cells = [
+                    path.stem.removeprefix("int8-"),
+                    row["data"],
+                    boxes,
+                    f"{exact['nme']:.2%}",
+                    f"**{whole['nme']:.2%}**",
+                ]
+                cells += [f"{whole['failure_rate_8']:.1%}", *(f"{r['calibration_error']:.3f}" for r in (exact, whole))]
+                lines.append(f"| {' | '.join([*cells, apart if boxes == 'labelled' else ''])} |")
+    fence = "```sh\n" + "\n".join(commands) + "\n```"
+    return "\n".join([*lines, "", fence])
+
+
 def speed() -> str:
     """Every report that ``facekp benchmark speed --output`` wrote."""
     import speed_section  # late: it imports facekp
@@ -343,7 +376,7 @@ def _codec_speed(speed: dict[str, Any]) -> list[str]:
 
 
 def main() -> None:
-    parts = [accuracy(), validation(), finder(), speed(), video(), codecs(), packed(), augmentation()]
+    parts = [accuracy(), validation(), finder(), speed(), integers(), video(), codecs(), packed(), augmentation()]
     page = "\n".join([HEAD, "\n\n".join(part for part in parts if part), ""])
     if "--check" in sys.argv[1:]:
         if PAGE.read_text("utf-8") != page:

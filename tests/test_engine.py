@@ -242,8 +242,8 @@ def test_auto_on_a_gpu() -> None:
 def test_wrong_options() -> None:
     with pytest.raises(ArgumentError, match="auto, onnx, opencv, torch"):
         Engine(nn.Identity(), "tensorrt")
-    with pytest.raises(ArgumentError, match="bfloat16, float32"):
-        Engine(nn.Identity(), precision="int8")
+    with pytest.raises(ArgumentError, match="bfloat16, float32, int8"):
+        Engine(nn.Identity(), precision="float16")
     with pytest.raises(ArgumentError, match="of engine 'torch'"):
         Engine(nn.Identity(), "opencv", precision="bfloat16")
     assert Engine(nn.Identity(), precision="bfloat16").name == "torch"

@@ -7,24 +7,42 @@ The names and numbers are those of ``onnx.proto3`` (https://github.com/onnx/onnx
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["attribute", "model", "node", "value"]
+__all__ = ["Node", "model", "value"]
 
 Array = npt.NDArray[Any]
 IR_VERSION, OPSET = 7, 13  # what OpenCV 4.10 and ONNX Runtime 1.20 both read
-TYPES = {np.dtype(np.float32): 1, np.dtype(np.int64): 7}
+TYPES = {np.dtype(kind): i for kind, i in ((np.float32, 1), (np.uint8, 2), (np.int8, 3), (np.int32, 6), (np.int64, 7))}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operation of a graph.
+
+    Attributes:
+        kind: ONNX's name of it.
+        inputs: names; an empty one is an optional input that is not given.
+        output: name of what it gives.
+        attributes: texts, numbers or whole numbers; None for one that is not given.
+    """
+
+    kind: str
+    inputs: Sequence[str]
+    output: str
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 def model(
-    nodes: Iterable[bytes], tensors: Iterable[tuple[str, Array]], inputs: Iterable[bytes], outputs: Iterable[bytes]
+    nodes: Iterable[Node], tensors: Iterable[tuple[str, Array]], inputs: Iterable[bytes], outputs: Iterable[bytes]
 ) -> bytes:
     """ModelProto; the tensors, which are large, are copied once."""
-    pieces = [_text(2, "network"), *(_block(1, row) for row in nodes)]
+    pieces = [_text(2, "network"), *(_block(1, _node(row)) for row in nodes)]
     for name, values in tensors:
         pieces += _tensor(name, values)
     pieces += [_block(11, row) for row in inputs] + [_block(12, row) for row in outputs]
@@ -32,13 +50,14 @@ def model(
     return b"".join([head, _key(7, 2), _varint(sum(map(len, pieces))), *pieces])
 
 
-def node(kind: str, inputs: Sequence[str], outputs: Sequence[str], attributes: Iterable[bytes]) -> bytes:
-    """NodeProto; an empty name is an optional input that is not given."""
-    names = b"".join(_text(1, name) for name in inputs) + b"".join(_text(2, name) for name in outputs)
-    return names + _text(3, outputs[0]) + _text(4, kind) + b"".join(_block(5, a) for a in attributes)
+def _node(row: Node) -> bytes:
+    """NodeProto."""
+    names = b"".join(_text(1, name) for name in row.inputs) + _text(2, row.output)
+    given = b"".join(_block(5, _attribute(k, v)) for k, v in row.attributes.items() if v is not None)
+    return names + _text(3, row.output) + _text(4, row.kind) + given
 
 
-def attribute(name: str, given: str | float | Sequence[int]) -> bytes:
+def _attribute(name: str, given: str | float | Sequence[int]) -> bytes:
     """AttributeProto of a text, a number, or whole numbers."""
     start = _text(1, name)
     if isinstance(given, str):
@@ -58,7 +77,7 @@ def value(name: str, dims: Sequence[int | str]) -> bytes:
 
 
 def _tensor(name: str, values: Array) -> list[bytes]:
-    """TensorProto of float32 or int64 values, as a field of its graph."""
+    """TensorProto of values of one of the types, as a field of its graph."""
     raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     head = b"".join(_number(1, side) for side in values.shape) + _number(2, TYPES[values.dtype]) + _text(8, name)
     head += _key(9, 2) + _varint(len(raw))

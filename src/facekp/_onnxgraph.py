@@ -7,7 +7,7 @@ one.  :mod:`facekp.export` uses it for files that leave the house.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from . import _onnxfile
+from . import _onnxfile, _onnxint8
+from ._onnxfile import Node
 from ._onnxrules import RULES
 from .errors import FacekpError
 
-__all__ = ["CannotRecordError", "Recording", "record"]
+__all__ = ["CannotRecordError", "Recording", "ranges_of", "record"]
 
 INPUT, OUTPUT = "input", "output"
 
@@ -47,11 +48,19 @@ class Recording:
     answer: Tensor
 
 
-def record(network: nn.Module, size: tuple[int, int, int]) -> Recording:
+def record(
+    network: nn.Module, size: tuple[int, int, int], ranges: Sequence[Sequence[float]] | None = None
+) -> Recording:
     """Run a network, in evaluation mode, on a picture of noise ``(C, H, W)``, and write down what it does.
 
+    Args:
+        network: of which the first part, where ``ranges`` are given, is the one that they were measured on.
+        size: of the picture.
+        ranges: what :func:`ranges_of` gives, for a graph in integers of eight bits.
+
     Raises:
-        CannotRecordError: it does what has no rule here; the message names it.
+        CannotRecordError: it does what has no rule here; the message names it.  Or the ranges are those of another
+            network.
     """
     first = next(network.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
@@ -59,23 +68,50 @@ def record(network: nn.Module, size: tuple[int, int, int]) -> Recording:
     recorder = _Recorder(example)
     with torch.no_grad(), recorder:
         output = network(example)
-    data = recorder.finish(output, size)
+    data = recorder.finish(output, size, ranges)
     # One, where two were recorded: what a network makes of the number itself comes to light.
     with torch.no_grad():
         answer = network(example[:1])
     return Recording(data, recorder.fixed, example[:1].cpu(), answer.cpu())
 
 
-class _Recorder(TorchFunctionMode):
-    """Runs every torch function, and writes down those that depend on the input."""
+def ranges_of(network: nn.Module, batches: Iterable[Tensor]) -> list[tuple[float, float]]:
+    """The least and the largest value of what would be integers in :func:`record`'s graph, with zero between them.
 
-    def __init__(self, example: Tensor) -> None:
+    Args:
+        network: in evaluation mode.
+        batches: inputs ``(N, C, H, W)`` as in use, on the network's device.
+
+    Raises:
+        CannotRecordError: the network does what has no rule here.
+    """
+    seen: dict[str, tuple[float, float]] = {}
+    names: list[str] = []
+    for batch in batches:
+        recorder = _Recorder(batch, seen)
+        with torch.no_grad(), recorder:
+            network(batch)
+        names = names or _onnxint8.measured(recorder.nodes, dict(recorder.tensors))
+    return [seen[name] for name in names]
+
+
+class _Recorder(TorchFunctionMode):
+    """Runs every torch function, and writes down those that depend on the input.
+
+    Args:
+        example: the input.
+        seen: gets, or has, the range of all that is computed, by name.
+    """
+
+    def __init__(self, example: Tensor, seen: dict[str, tuple[float, float]] | None = None) -> None:
         super().__init__()
-        self.nodes: list[bytes] = []
+        self.seen = seen
+        self.nodes: list[Node] = []
         self.tensors: list[tuple[str, npt.NDArray[Any]]] = []
         self.names: dict[int, str] = {id(example): INPUT}
         self.alive: list[Tensor] = [example]  # an id is a tensor's own only as long as the tensor lives
         self.fixed = False
+        self._see(INPUT, example)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -124,22 +160,33 @@ class _Recorder(TorchFunctionMode):
         """Add a node; its output is ``result``, or a name for nodes to come."""
         names = [v if isinstance(v, str) else self.name(v) for v in inputs]
         output = f"n{len(self.nodes)}"
-        written = [_onnxfile.attribute(k, v) for k, v in attributes.items() if v is not None]
-        self.nodes.append(_onnxfile.node(kind, names, [output], written))
+        self.nodes.append(Node(kind, names, output, attributes))
         if result is not None:
             self.alive.append(result)
             self.names[id(result)] = output
+            self._see(output, result)
         return output
 
-    def finish(self, output: Any, size: tuple[int, int, int]) -> bytes:
+    def _see(self, name: str, values: Tensor) -> None:
+        if self.seen is not None:
+            low, high = self.seen.get(name, (0.0, 0.0))
+            self.seen[name] = (min(low, float(values.min())), max(high, float(values.max())))
+
+    def finish(self, output: Any, size: tuple[int, int, int], ranges: Sequence[Sequence[float]] | None) -> bytes:
         if not self.known(output):
             raise CannotRecordError(f"the network gives {type(output).__name__}, not one tensor of its input")
-        self.nodes.append(_onnxfile.node("Identity", [self.name(output)], [OUTPUT], []))
+        self.nodes.append(Node("Identity", [self.name(output)], OUTPUT))
         sides = size[1:] if self.fixed else ("height", "width")
         shape = ["batch", *(f"d{i}" for i in range(1, output.ndim))]
+        nodes, tensors = self.nodes, dict(self.tensors)
+        if ranges is not None:
+            names = _onnxint8.measured(nodes, tensors)
+            if len(ranges) > len(names):
+                raise CannotRecordError(f"there are {len(ranges)} ranges for {len(names)} maps: of another network?")
+            nodes, tensors = _onnxint8.quantized(nodes, tensors, dict(zip(names, ranges, strict=False)))
         return _onnxfile.model(
-            self.nodes,
-            self.tensors,
+            nodes,
+            tensors.items(),
             [_onnxfile.value(INPUT, ("batch", size[0], *sides))],
             [_onnxfile.value(OUTPUT, shape)],
         )

@@ -80,7 +80,8 @@ class Detector(Predictor, Stream):
         self.engine: Engine | None = None
         if engine is not None:
             whole = Reading(self.network, self.codec) if self.codec.portable else self.network
-            self.engine = Engine(whole, engine, device=self.device, compile=compile, precision=precision)
+            known = facts.int8_ranges
+            self.engine = Engine(whole, engine, device=self.device, compile=compile, precision=precision, ranges=known)
         self.finder = face_finder.to(self.device) if face_finder is not None else None
         self._looker = Looker(self.crop_size, self.crop_scale, self.schema, self.codec, self._verdict)
 
@@ -119,9 +120,10 @@ class Detector(Predictor, Stream):
             token: of the Hub, for private and gated repositories; None: ``HF_TOKEN``, or what was logged in with;
                 False: none is sent.  The Detector does not keep it.
             compile: give the keypoint network to ``torch.compile``: for a service that runs for hours.
-            precision: of the keypoint network's arithmetic: ``"float32"`` or ``"bfloat16"``, which is faster in
-                large batches where the hardware has it, and a little less exact.  This and ``compile`` are of PyTorch,
-                which ``engine="auto"`` then means for that network.
+            precision: of the keypoint network's arithmetic: ``"float32"``; ``"bfloat16"``, which is faster in
+                large batches where the hardware has it, and a little less exact: this and ``compile`` are of PyTorch,
+                which ``engine="auto"`` then means for that network; or ``"int8"``, which takes a third to a half less
+                time on a CPU and is a little less exact, by ONNX Runtime.
             mirror: look at each crop in its mirror image, too, and take the mean of both: errors some 2 % smaller, in
                 twice the time.
 

@@ -17,7 +17,8 @@ from .._version import __version__
 
 __all__ = ["installed", "machine", "machine_line"]
 
-FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd")  # those that decide how fast convolutions are
+#: Those that decide how fast convolutions are.
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimd")
 
 
 def machine(device: torch.device) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def speed(
         pictures: files; at least one must show a face.
         models: names, folders or Hub repositories, as for :meth:`facekp.Detector.from_pretrained`.
         engines: of :data:`facekp.engine.ENGINES`; None: all that are installed and run on the device.
-        precisions: of :data:`facekp.engine.PRECISIONS`; only PyTorch has others than ``"float32"``.
+        precisions: of :data:`facekp.engine.PRECISIONS`; an engine has ``"float32"`` and perhaps one more.
         thread_counts: numbers of CPU threads; None: what PyTorch is set to.
         batch_sizes: of faces; none: no batches.
         rounds: turns of each contestant.
@@ -180,9 +180,10 @@ def _asked(engines: Sequence[str] | None, precisions: Sequence[str], device: tor
                 raise unknown_name(kind, name, known)
     if "onnx" in names and not installed("onnxruntime", "onnxruntime-gpu"):
         raise MissingExtraError("onnxruntime", "onnx")
-    pairs = [(e, p) for e in names for p in precisions if p == "float32" or e in ("auto", "torch")]
+    pairs = [(e, p) for e in names for p in precisions if e == "auto" or PRECISIONS[p] in ("", e)]
     if not pairs:
-        raise ArgumentError(f"engines {', '.join(names)} have no precision {', '.join(precisions)}: only torch has")
+        has = ", ".join(f"{p} is of {e}" for p, e in PRECISIONS.items() if e)
+        raise ArgumentError(f"engines {', '.join(names)} have no precision {', '.join(precisions)}: {has}")
     return pairs
 
 

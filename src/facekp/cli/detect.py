@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ArgumentError, ImageError
-from .options import FINDER, MODEL, MODELS, OUTPUT, Batch, Device, Engine, Mirror
+from .options import FINDER, MODEL, MODELS, OUTPUT, Batch, Device, Engine, Mirror, Precision
 from .outputs import place
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def detect(
     ] = None,
     device: Device = "auto",
     engine: Engine = "auto",
+    precision: Precision = "float32",
     mirror: Mirror = False,
     batch_size: Batch = 16,
     output: Annotated[
@@ -129,7 +130,9 @@ def detect(
     from ..detector import Detector
 
     with stoppable() as stop:
-        detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine, mirror=mirror)
+        detector = Detector.from_pretrained(
+            model, finder=finder, device=device, engine=engine, precision=precision, mirror=mirror
+        )
         options = {"max_faces": max_faces, "min_score": min_score, "batch_size": batch_size}
         options |= {"finder_side": finder_side, "tile": tile}
         if _run(detector, pictures, targets, target, points=points, stop=stop, options=options):

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ArgumentError
 from .labelled import Format, Json, Split, as_json, opened, write_text
-from .options import FINDER, MODEL, MODELS, Batch, Device, Engine, Mirror
+from .options import FINDER, MODEL, MODELS, Batch, Device, Engine, Mirror, Precision
 from .outputs import apart, check, place
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def evaluate(
     finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
     device: Device = "auto",
     engine: Engine = "auto",
+    precision: Precision = "float32",
     mirror: Mirror = False,
     batch_size: Batch = 32,
     output: Annotated[
@@ -81,7 +82,12 @@ def evaluate(
             (s.path for s in samples),
         )
     detector = Detector.from_pretrained(
-        model, finder=finder if "finder" in kinds else None, device=device, engine=engine, mirror=mirror
+        model,
+        finder=finder if "finder" in kinds else None,
+        device=device,
+        engine=engine,
+        precision=precision,
+        mirror=mirror,
     )
     reports = [
         evaluation.evaluate(detector, samples, boxes=kind, norm=norm, batch_size=batch_size)  # type: ignore[arg-type]

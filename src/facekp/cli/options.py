@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["FINDER", "MODEL", "MODELS", "OUTPUT", "Batch", "Device", "Engine", "Mirror", "arrange"]
+__all__ = ["FINDER", "MODEL", "MODELS", "OUTPUT", "Batch", "Device", "Engine", "Mirror", "Precision", "arrange"]
 
 MODELS, OUTPUT = "Models", "Output"
 
@@ -18,6 +18,14 @@ Engine = Annotated[
     typer.Option(
         metavar="NAME",
         help="What runs the networks: torch, onnx, opencv; auto is the quickest that is installed.",
+        rich_help_panel=MODELS,
+    ),
+]
+Precision = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of the points' network: float32; int8, faster on a CPU, by onnx; bfloat16, by torch.",
         rich_help_panel=MODELS,
     ),
 ]

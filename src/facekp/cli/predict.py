@@ -12,7 +12,7 @@ import typer
 from ..errors import ArgumentError
 from . import outputs
 from .labelled import Format, Split, opened
-from .options import FINDER, MODEL, MODELS, Batch, Device, Engine
+from .options import FINDER, MODEL, MODELS, Batch, Device, Engine, Precision
 
 __all__ = ["predict"]
 
@@ -54,6 +54,7 @@ def predict(
     finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
     device: Device = "auto",
     engine: Engine = "auto",
+    precision: Precision = "float32",
     batch_size: Batch = 32,
 ) -> None:
     """Write a model's points for a data set.
@@ -72,7 +73,7 @@ def predict(
 
     used = finder if boxes is Boxes.finder else None
     if kaggle is not None and lookup is not None:
-        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine)
+        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine, precision=precision)
         rows = predictions.submit(detector, kaggle, lookup, out, boxes=boxes.value, batch_size=batch_size)
         typer.echo(f"{out}: {rows:,} rows by {detector.name}")
     elif data is not None:
@@ -81,7 +82,7 @@ def predict(
         if target is not None:
             schemas.get(target)  # refuses an unknown name before anything is read
         samples = opened(data, format_, split).samples
-        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine)
+        detector = Detector.from_pretrained(model, finder=used, device=device, engine=engine, precision=precision)
         found = predictions.predict(detector, samples, schema=target, boxes=boxes.value, batch_size=batch_size)
         write(found, out, name)
         typer.echo(f"{out}: {len(found):,} faces of {found.schema.name} by {detector.name}")

@@ -45,7 +45,9 @@ def speed(
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="float32 or, by torch alone, bfloat16; repeatable; unless told, float32."),
+        typer.Option(
+            metavar="NAME", help="float32; bfloat16, of torch; int8, of onnx; repeatable; unless told, float32."
+        ),
     ] = None,
     threads: Annotated[
         list[int] | None, typer.Option(min=1, metavar="N", help="CPU threads; repeatable; unless told, torch's own.")

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import ArgumentError, ImageError
 from . import outputs
-from .options import FINDER, MODEL, MODELS, Device, Engine
+from .options import FINDER, MODEL, MODELS, Device, Engine, Precision
 
 if TYPE_CHECKING:
     from ..video import FilmFrame, Reader, TrackedFace, Tracker
@@ -43,6 +43,7 @@ def video(
     ] = None,
     device: Device = "auto",
     engine: Engine = "auto",
+    precision: Precision = "float32",
     every: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How often the finder looks for new faces.")
     ] = 0.5,
@@ -80,7 +81,7 @@ def video(
     from .stopping import stoppable
 
     with stoppable() as stop, films.Reader(film) as reader:
-        detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine)
+        detector = Detector.from_pretrained(model, finder=finder, device=device, engine=engine, precision=precision)
         options = {"every": every, "carry": carry, "smooth": smooth, "max_faces": max_faces, "min_score": min_score}
         tracker = films.Tracker(detector, **options, finder_side=finder_side)  # type: ignore[arg-type]
         complaints = _run(reader, tracker, target, json=json, stop=stop, seconds=seconds)

@@ -21,6 +21,8 @@ NEEDED = ("name", "schema", "codec", "crop", "preprocessing")
 MOST_PIXELS = 4096  # of a crop's side: a hundred megabytes as floats
 CROP_BOXES = ("extent", "source", "full")
 COLORS = ("rgb", "grey")
+MOST_RANGES = 10_000
+_MOST = 1e30  # of a map: float32 ends soon after it
 _FAR = 1e6  # beyond what any grey level is
 
 
@@ -40,6 +42,7 @@ class Facts:
         clahe: clip limit of the histogram equalisation; 0 is none.
         grey: whether the config says that the network sees one channel.
         verdict: how it judges faces, or None.
+        int8_ranges: what :func:`facekp.engine.ranges` gave for the network, or None.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Facts:
     clahe: float
     grey: bool
     verdict: Verdict | None
+    int8_ranges: tuple[tuple[float, float], ...] | None
 
     @classmethod
     def read(cls, config: Mapping[str, Any]) -> Facts:
@@ -86,6 +90,7 @@ class Facts:
             clahe=_number("preprocessing.clahe", {"clahe": 0, **pixels}, 0, _FAR),
             grey=_choice("preprocessing.color", pixels.get("color", "rgb"), COLORS) == "grey",
             verdict=verdict,
+            int8_ranges=_ranges(config.get("int8_ranges")),
         )
 
 
@@ -121,6 +126,20 @@ def _crop_size(crop: Mapping[str, Any], input_size: tuple[int, int]) -> tuple[in
         expected = f"{list(input_size)}, the codec's input_size, and at most {MOST_PIXELS} a side"
         raise HubError(f"crop.size must be {expected}, not {_shown(size)}")
     return int(size[0]), int(size[1])
+
+
+def _ranges(given: Any) -> tuple[tuple[float, float], ...] | None:
+    if given is None:
+        return None
+    if not isinstance(given, (list, tuple)) or len(given) > MOST_RANGES or not all(map(_is_range, given)):
+        raise HubError(f"int8_ranges must be pairs of numbers, the least and the largest, not {_shown(given)}")
+    return tuple((float(low), float(high)) for low, high in given)
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(_is_number(v, Real) for v in pair):
+        return False
+    return bool(-_MOST <= pair[0] <= 0 <= pair[1] <= _MOST)
 
 
 def _number(where: str, table: Mapping[str, Any], low: float, high: float) -> float:

@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .. import datasets, hub, metrics, transforms
+from .. import datasets, engine, hub, metrics, transforms
 from .. import schema as schemas
 from ..decoders import Codec, calibration
+from ..errors import ArgumentError
 from ..sample import Sample
 from ..schema import KeypointSchema
 from .data import CropDataset, Held
@@ -31,6 +32,7 @@ SAID: dict[str, Any] = {
     **dict.fromkeys(("name", "epochs", "batch_size", "augment", "optimizer", "schedule", "init", "seed"), True),
     "data": {"doubled", "teacher"},
 }
+FACES = 128  # whose maps tell the ranges of integers; their extremes hardly grow with more
 JITTERED_COPIES = 3  # boxes in use are a finder's, not the labels': calibrate on such crops too
 
 
@@ -49,6 +51,7 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
     schema = held_out[0].schema
     by = metrics.default_normalizer(schema)
     crops = CropDataset(held_out, recipe, "none")
+    ranges = _ranges(network, crops, recipe)
     plain = _run(network, codec, crops, recipe)
     runs = [plain, *_jittered(network, codec, crops, recipe)]
     spread, right = _examples(runs, schema, by)
@@ -70,7 +73,7 @@ def save(network: nn.Module, codec: Codec, recipe: KeypointRecipe, held_out: Seq
         "calibration_error": round(gap, 4),
     }
     log.info("%s: %s", recipe.name, numbers)
-    hub.save(folder, network, _config(codec, recipe, schema, numbers))
+    hub.save(folder, network, _config(codec, recipe, schema, numbers) | ranges)
 
 
 def _config(codec: Codec, recipe: KeypointRecipe, schema: KeypointSchema, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -104,6 +107,22 @@ def _said(spec: dict[str, Any], data: Data) -> str:
     taught = data.teacher
     more = "" if taught is None else f", labels moved {taught.share:.0%} of the way to what {taught.model} sees"
     return f"{name}{f' ({options})' if options else ''} without the {data.held_out}{more}"
+
+
+def _ranges(network: nn.Module, crops: CropDataset, recipe: KeypointRecipe) -> dict[str, Any]:
+    """What ``precision="int8"`` needs to know; nothing of a network that cannot be run in integers."""
+    held = Held(crops)
+    faces = [held[i][0] for i in range(0, len(held), max(1, len(held) // FACES))]
+    batches = (inputs(torch.stack(faces[i : i + 16]), recipe).float() for i in range(0, len(faces), 16))
+    try:
+        return {"int8_ranges": [[*map(_short, pair)] for pair in engine.ranges(network, batches)]}
+    except ArgumentError as error:
+        log.info("%s: no ranges for precision int8: %s", recipe.name, error)
+        return {}
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.5g}")
 
 
 @torch.inference_mode()
