@@ -238,8 +238,8 @@ def test_a_fresh_process_says_when_it_is_ready() -> None:
         ({"thread_counts": []}, "thread_counts: at least 1"),
         ({"memory": -1}, "memory: at least 0"),
         ({"engines": ["tvm"]}, "tvm"),
-        ({"precisions": ["int8"]}, "int8"),
-        ({"engines": ["opencv"], "precisions": ["bfloat16"]}, "only torch has"),
+        ({"precisions": ["int4"]}, "int4"),
+        ({"engines": ["opencv"], "precisions": ["bfloat16"]}, "bfloat16 is of torch, int8 is of onnx"),
     ],
 )
 def test_wrong_arguments(pictures: list[Path], options: dict[str, Any], message: str) -> None:

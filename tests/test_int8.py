@@ -12,14 +12,14 @@ import torch
 from test_engine import NETWORKS, lively
 from torch import Tensor, nn
 
-from facekp import Detector, datasets, engine, evaluate, models
+from facekp import Detector, datasets, engine, evaluate, export, models
 from facekp._onnxgraph import CannotRecordError, ranges_of, record
 from facekp._onnxint8 import measured
 from facekp.engine import Engine
 from facekp.errors import ArgumentError, HubError, MissingExtraError
 from facekp.models.facts import Facts
 
-pytest.importorskip("onnxruntime", reason="needs facekp[onnx]")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs facekp[onnx]")
 
 ASTRONAUT = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 
@@ -197,3 +197,47 @@ def test_ranges_know_only_the_network() -> None:
     network = Detector.from_pretrained("mobile-ibug", finder=None, device="cpu").network
     given = ranges_of(engine.fused(network, torch.rand(1, 3, 128, 128)), [torch.rand(1, 3, 128, 128)])
     assert len(given) == len(Detector.from_pretrained("mobile-ibug", finder=None, device="cpu").config["int8_ranges"])
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.fixture(scope="module")
+def needs_onnx() -> None:
+    for package in ("onnx", "onnxscript"):
+        pytest.importorskip(package, reason="needs facekp[onnx]")
+
+
+@pytest.mark.parametrize("decoder", [True, False])
+@pytest.mark.usefixtures("needs_onnx")
+def test_a_file_gives_what_the_engine_gives(decoder: bool, tmp_path: Path) -> None:
+    done = export.export(
+        "mobile-ibug", tmp_path / "a.onnx", precision="int8", decoder=decoder, pictures=[ASTRONAUT] if decoder else []
+    )
+    assert max(done.difference.values()) < 1e-3
+    assert done.path.stat().st_size < 2_000_000  # float32: 5.3 million
+    run = onnxruntime.InferenceSession(str(done.path), providers=["CPUExecutionProvider"])
+    assert run.get_modelmeta().custom_metadata_map["precision"] == "int8"
+    whole = Detector.from_pretrained("mobile-ibug", finder=None, device="cpu", precision="int8")
+    crops = np.random.default_rng(0).integers(0, 256, (2, 128, 128, 3), np.uint8)
+    given = run.run(None, {"images": crops.transpose(0, 3, 1, 2).astype(np.float32)})
+    if decoder:
+        for mine, its in zip(whole.predict(crops), given, strict=True):
+            np.testing.assert_allclose(mine, its, atol=1e-3)
+    else:
+        assert given[0].shape == (2, 136, 32, 32)
+        assert len(np.unique(given[0])) <= 256
+
+
+@pytest.mark.usefixtures("needs_onnx")
+def test_wrong_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.onnx"
+    with pytest.raises(ArgumentError, match="unknown precision 'int4'; choose one of: float32, int8"):
+        export.export("mobile-ibug", path, precision="int4")
+    with pytest.raises(ArgumentError, match="precision: a finder's file is in float32"):
+        export.export("finder", path, precision="int8")
+    whole = Detector.from_pretrained("mobile-ibug", finder=None, device="cpu")
+    short = {k: v for k, v in whole.config.items() if k != "int8_ranges"}
+    with pytest.raises(ArgumentError, match="facekp train writes them"):
+        export.export(Detector(whole.network, short, device="cpu"), path, precision="int8")
+    assert not path.exists()

@@ -122,7 +122,7 @@ class _Plan:
 def _dense(node: Node, tensors: Mapping[str, Array]) -> bool:
     """Whether it is a convolution that is worth it."""
     weight = tensors.get(node.inputs[1]) if node.kind == "Conv" else None
-    return weight is not None and weight.shape[1] * node.attributes["group"] >= CHANNELS
+    return weight is not None and weight.shape[1] * node.attributes.get("group", 1) >= CHANNELS
 
 
 @dataclass(slots=True)
@@ -150,7 +150,17 @@ class _Writer:
         self.nodes.append(Node(node.kind, inputs, node.output, node.attributes))
         settled = self.plan.settled.get(node.output, node.output)
         if settled in self.plan.grid:
-            self._round(settled, node.output)
+            real = node.kind in PASSING and not any(name in self.plan.grid for name in node.inputs)
+            self._round(settled, self._kept(node.output) if real else node.output)
+
+    def _kept(self, name: str) -> str:
+        """Numbers as they are, from the end of their range on.
+
+        Without it ONNX Runtime would pool what it has rounded before, for which it has no quick way.
+        """
+        low = self._constant(f"{name}.low", np.float32(min(self.ranges[name][0], 0.0)))
+        self.nodes.append(Node("Max", [name, low], f"{name}.kept"))
+        return f"{name}.kept"
 
     def _round(self, name: str, given: str) -> None:
         names = self._scale(name).names

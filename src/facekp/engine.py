@@ -26,9 +26,10 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ._onnxgraph import INPUT, CannotRecordError, Recording, ranges_of, record
+from ._onnxmodel import to_integers
 from .errors import ArgumentError, MissingExtraError, unknown_name
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "ranges", "runs_on"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "ranges", "runs_on", "to_integers"]
 
 #: What may be asked for; ``"auto"`` is the quickest that is installed.
 ENGINES = ("auto", "onnx", "opencv", "torch")
@@ -324,9 +325,7 @@ class _OnnxRuntime:
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
-        # It would pool integers before a network's first map of them, for which there is no quick way.
-        without = ["QDQPropagationTransformer"]
-        self.session = onnxruntime.InferenceSession(data, options, providers=providers, disabled_optimizers=without)
+        self.session = onnxruntime.InferenceSession(data, options, providers=providers)
 
     def __call__(self, inputs: Tensor) -> Tensor:
         array = inputs.cpu().contiguous().numpy()

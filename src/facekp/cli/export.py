@@ -39,6 +39,9 @@ def export(
     batch: Annotated[
         str, typer.Option(metavar="N", help="Pictures per call: a number, or dynamic for any.")
     ] = "dynamic",
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="float32, or int8: keypoints, faster on a CPU.")
+    ] = "float32",
     check: Annotated[
         list[Path] | None, typer.Option(metavar="IMAGE", help="A picture to check the file with; repeatable.")
     ] = None,
@@ -52,10 +55,13 @@ def export(
 
     from ..export import export as written
 
-    done = written(model, output, decoder=decoder, size=sides, batch=pictures, pictures=check or ())
+    done = written(
+        model, output, decoder=decoder, size=sides, batch=pictures, pictures=check or (), precision=precision
+    )
     off = ", ".join(f"{name} {value:.1g}" for name, value in done.difference.items())
+    by = "PyTorch" if precision == "float32" else f"precision {precision}"
     shape = " x ".join(map(str, done.inputs))
-    typer.echo(f"{done.path}: {shape} -> {', '.join(done.outputs)}; differs from PyTorch by {off}")
+    typer.echo(f"{done.path}: {shape} -> {', '.join(done.outputs)}; differs from {by} by {off}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
