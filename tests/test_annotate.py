@@ -510,12 +510,14 @@ def answer(detector: facekp.Detector, picture: Any) -> list[bytes]:
     return [f.keypoints.tobytes() + f.scores.tobytes() + f.box.tobytes() for f in detector(picture)]
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx", "opencv"])
-def test_threads_share_a_detector(engine: str) -> None:
+@pytest.mark.parametrize(
+    ("engine", "precision"), [("torch", "float32"), ("onnx", "float32"), ("onnx", "int8"), ("opencv", "float32")]
+)
+def test_threads_share_a_detector(engine: str, precision: str) -> None:
     if engine == "onnx":
         pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
     pictures = parts_of(facekp.image.read(ASTRONAUT), 20)
-    detector = facekp.Detector.from_pretrained(device="cpu", engine=engine)
+    detector = facekp.Detector.from_pretrained(device="cpu", engine=engine, precision=precision)
     with ThreadPoolExecutor(20) as pool:  # first, so that they also race for what is made at the first call
         together = list(pool.map(lambda p: answer(detector, p), pictures))
     assert together == [answer(detector, p) for p in pictures]

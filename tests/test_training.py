@@ -75,6 +75,7 @@ def test_a_run_leaves_a_model_that_detector_loads(drawn: Path, tmp_path: Path) -
     assert config["schema"] == "ibug68"
     assert config["metrics"][0]["faces"] == 2
     assert len(config["codec"]["calibration"]["bias"]) == 68
+    assert len(config["int8_ranges"]) > 20
 
     detector = Detector.from_pretrained(folder, finder=None, device="cpu")
     samples = datasets.create("300w", root=drawn, split="lfpw/trainset")

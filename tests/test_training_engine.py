@@ -147,6 +147,17 @@ def test_a_run_cut_short_between_two_epochs_ends_as_one_left_alone(faces: Path, 
     assert all(torch.equal(value, parts[key]) for key, value in whole.items())
 
 
+def test_a_network_that_cannot_be_run_in_integers_is_saved(
+    faces: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("only leaves support the deepcopy protocol")
+
+    monkeypatch.setattr("facekp.engine.ranges", fail)
+    folder = run.fit(recipe.check(values(faces, epochs=1), "test"), tmp_path)
+    assert "int8_ranges" not in json.loads((folder / "config.json").read_text("utf-8"))
+
+
 def test_a_finished_run_is_not_trained_any_further(faces: Path, tmp_path: Path) -> None:
     checked = recipe.check(values(faces, epochs=9, early_stopping={"patience": 2, "min_delta": 10}), "test")
     folder = run.fit(checked, tmp_path)

@@ -40,12 +40,14 @@ class Recording:
         fixed: it holds for the height and width of the recorded input only.
         example: ``(1, C, H, W)`` ...
         answer: ... and what the network gives for it, so that whoever runs the file can tell whether it does the same.
+        extent: of the range of an output in integers, from its least to its largest value; 0 for one that is real.
     """
 
     data: bytes
     fixed: bool
     example: Tensor
     answer: Tensor
+    extent: float = 0.0
 
 
 def record(
@@ -65,14 +67,16 @@ def record(
     first = next(network.parameters(), None)
     device = torch.device("cpu") if first is None else first.device
     example = torch.rand(2, *size, generator=torch.Generator().manual_seed(0)).to(device)
-    recorder = _Recorder(example)
+    given = example.clone()  # into which a network may write
+    recorder = _Recorder(given)
     with torch.no_grad(), recorder:
-        output = network(example)
+        output = network(given)
+    recorder.end(output)
     data = recorder.finish(output, size, ranges)
     # One, where two were recorded: what a network makes of the number itself comes to light.
     with torch.no_grad():
-        answer = network(example[:1])
-    return Recording(data, recorder.fixed, example[:1].cpu(), answer.cpu())
+        answer = network(example[:1].clone())
+    return Recording(data, recorder.fixed, example[:1].cpu(), answer.cpu(), recorder.extent)
 
 
 def ranges_of(network: nn.Module, batches: Iterable[Tensor]) -> list[tuple[float, float]]:
@@ -90,7 +94,7 @@ def ranges_of(network: nn.Module, batches: Iterable[Tensor]) -> list[tuple[float
     for batch in batches:
         recorder = _Recorder(batch, seen)
         with torch.no_grad(), recorder:
-            network(batch)
+            recorder.end(network(batch))
         names = names or _onnxint8.measured(recorder.nodes, dict(recorder.tensors))
     return [seen[name] for name in names]
 
@@ -111,6 +115,7 @@ class _Recorder(TorchFunctionMode):
         self.names: dict[int, str] = {id(example): INPUT}
         self.alive: list[Tensor] = [example]  # an id is a tensor's own only as long as the tensor lives
         self.fixed = False
+        self.extent = 0.0
         self._see(INPUT, example)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -170,20 +175,26 @@ class _Recorder(TorchFunctionMode):
     def _see(self, name: str, values: Tensor) -> None:
         if self.seen is not None:
             low, high = self.seen.get(name, (0.0, 0.0))
-            self.seen[name] = (min(low, float(values.min())), max(high, float(values.max())))
+            least, most = values.min().item(), values.max().item()
+            self.seen[name] = float(np.minimum(low, least)), float(np.maximum(high, most))  # of which NaN stays
 
-    def finish(self, output: Any, size: tuple[int, int, int], ranges: Sequence[Sequence[float]] | None) -> bytes:
+    def end(self, output: Any) -> None:
         if not self.known(output):
             raise CannotRecordError(f"the network gives {type(output).__name__}, not one tensor of its input")
         self.nodes.append(Node("Identity", [self.name(output)], OUTPUT))
+
+    def finish(self, output: Tensor, size: tuple[int, int, int], ranges: Sequence[Sequence[float]] | None) -> bytes:
         sides = size[1:] if self.fixed else ("height", "width")
         shape = ["batch", *(f"d{i}" for i in range(1, output.ndim))]
         nodes, tensors = self.nodes, dict(self.tensors)
         if ranges is not None:
             names = _onnxint8.measured(nodes, tensors)
             if len(ranges) > len(names):
-                raise CannotRecordError(f"there are {len(ranges)} ranges for {len(names)} maps: of another network?")
-            nodes, tensors = _onnxint8.quantized(nodes, tensors, dict(zip(names, ranges, strict=False)))
+                raise CannotRecordError(f"there are {len(ranges)} ranges for {len(names)} maps, so not of this network")
+            known = dict(zip(names, ranges, strict=False))
+            low, high = known.get(self.name(output), (0.0, 0.0))
+            self.extent = high - low
+            nodes, tensors = _onnxint8.quantized(nodes, tensors, known)
         return _onnxfile.model(
             nodes,
             tensors.items(),

@@ -31,7 +31,7 @@ PASSING = ("Flatten", "Identity", "MaxPool", "Reshape", "Resize", "Transpose")
 ACTIVATIONS = ("Clip", "Relu")
 _LEVELS = 63  # of a weight, to either side
 _LEAST = 1e-12  # of a scale: what is nothing at all has none of its own
-_MOST = 2**31 - 1
+_MOST = 2**30  # of a bias in steps: 32 bits hold it and all the products that are added to it
 
 
 def measured(nodes: Sequence[Node], tensors: Mapping[str, Array]) -> list[str]:
@@ -66,7 +66,6 @@ class _Plan:
 
     Attributes:
         grid: of what is quantised: the name of that whose range it has.
-        settled: what a node gives → what its activation makes of it, which is quantised in its place.
         whole: the outputs of the nodes that are computed in integers alone.
     """
 
@@ -79,7 +78,6 @@ class _Plan:
             for name in node.inputs:
                 self.takers.setdefault(name, []).append(node)
         self.grid: dict[str, str] = {}
-        self.settled: dict[str, str] = {}
         self.whole: set[str] = set()
         for node in nodes:
             self._plan(node)
@@ -101,8 +99,6 @@ class _Plan:
         for name in names:
             self.grid.setdefault(name, name)
         self.whole.add(node.output)
-        if alone:
-            self.settled[node.output] = output
 
     def _takes(self, node: Node) -> bool:
         """Whether it takes integers."""
@@ -116,13 +112,15 @@ class _Plan:
 
     def _from_zero(self, node: Node) -> bool:
         """Whether an activation leaves nothing below zero: integers that begin there say the same."""
-        return node.kind == "Relu" or float(self.tensors[node.inputs[1]]) == 0
+        low = self.tensors.get(node.inputs[1]) if node.kind == "Clip" and len(node.inputs) > 1 else None
+        return node.kind == "Relu" or (low is not None and float(low) == 0)
 
 
 def _dense(node: Node, tensors: Mapping[str, Array]) -> bool:
     """Whether it is a convolution that is worth it."""
-    weight = tensors.get(node.inputs[1]) if node.kind == "Conv" else None
-    return weight is not None and weight.shape[1] * node.attributes.get("group", 1) >= CHANNELS
+    if node.kind != "Conv" or any(name not in tensors for name in node.inputs[1:]):  # such as weights of the input
+        return False
+    return bool(tensors[node.inputs[1]].shape[1] * node.attributes.get("group", 1) >= CHANNELS)
 
 
 @dataclass(slots=True)
@@ -139,8 +137,6 @@ class _Writer:
         self.scales: dict[str, _Scale] = {}
 
     def add(self, node: Node) -> None:
-        if any(name in self.plan.settled for name in node.inputs):
-            return  # an activation, which is part of the node before it
         for name in node.inputs:  # the picture, which no node gives
             if name in self.plan.grid and name not in self.real:
                 self._round(name, name)
@@ -148,10 +144,9 @@ class _Writer:
         if node.kind == "Conv" and node.output in self.plan.whole:
             inputs = self._weights(node, inputs[0])
         self.nodes.append(Node(node.kind, inputs, node.output, node.attributes))
-        settled = self.plan.settled.get(node.output, node.output)
-        if settled in self.plan.grid:
+        if node.output in self.plan.grid:
             real = node.kind in PASSING and not any(name in self.plan.grid for name in node.inputs)
-            self._round(settled, self._kept(node.output) if real else node.output)
+            self._round(node.output, self._kept(node.output) if real else node.output)
 
     def _kept(self, name: str) -> str:
         """Numbers as they are, from the end of their range on.
@@ -179,15 +174,17 @@ class _Writer:
         return self.scales[name]
 
     def _weights(self, node: Node, given: str) -> list[str]:
-        weight = self.tensors[node.inputs[1]]
+        weight, *rest = (self.tensors[name].astype(np.float64) for name in node.inputs[1:])
         largest = np.abs(weight).max(axis=(1, 2, 3))
         steps = np.maximum(largest, max(float(largest.max()) * 1e-6, _LEAST)) / _LEVELS
+        step = self._scale(node.inputs[0]).step
+        for bias in rest:  # which is in steps of both, and large where a channel hardly looks at its input
+            steps = np.maximum(steps, np.abs(bias) / (step * _MOST))
         whole = np.rint(weight / steps[:, None, None, None]).astype(np.int8)
         inputs = [given, self._stored(f"{node.output}.weight", whole, steps)]
-        if len(node.inputs) > 2:
-            steps = steps * self._scale(node.inputs[0]).step
-            bias = np.rint(self.tensors[node.inputs[2]] / steps).clip(-_MOST, _MOST)
-            inputs.append(self._stored(f"{node.output}.bias", bias.astype(np.int32), steps))
+        for bias in rest:
+            steps = steps * step
+            inputs.append(self._stored(f"{node.output}.bias", np.rint(bias / steps).astype(np.int32), steps))
         return inputs
 
     def _stored(self, name: str, whole: Array, steps: Array) -> str:

@@ -78,6 +78,8 @@ class Detector(Predictor, Stream):
         self.mirror = mirror
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.engine: Engine | None = None
+        if engine is None and (compile or precision != "float32"):
+            raise ArgumentError("compile, precision: these are an engine's, and none is asked for; say engine='auto'")
         if engine is not None:
             whole = Reading(self.network, self.codec) if self.codec.portable else self.network
             known = facts.int8_ranges

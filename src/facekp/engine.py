@@ -14,10 +14,12 @@ which OpenCV is as quick or quicker.  On a GPU it is PyTorch.
 from __future__ import annotations
 
 import copy
+import functools
 import importlib.util
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -36,11 +38,23 @@ ENGINES = ("auto", "onnx", "opencv", "torch")
 #: Of the arithmetic, each with the engine that has it beside ``"float32"``, which all have.
 PRECISIONS = {"float32": "", "bfloat16": "torch", "int8": "onnx"}
 TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
-ROUNDED = 0.5  # of the spread of a network's output: what 8 bits may do to noise, far below ranges of another network
+ROUNDED = 0.25  # of the spread of what is read off a network's maps for noise: what 8 bits may do to it, ...
+ROUNDED_MAPS = 0.5  # ... and to the maps themselves; ranges of another network do more
+COARSE = 4 / 255  # of the range of its maps: what they may do where the network gives next to nothing for noise
+
+MOST_RANGES = 10_000
+_MOST = 1e30  # of a map: float32 ends soon after it
+RANGES = "pairs of numbers, the least and the largest, with zero between them"
 
 _NO_RANGES = (
     "precision 'int8': the range of each map must be known, and is not: facekp train writes them into the model's "
     "config.json (int8_ranges), and facekp.engine.ranges measures them"
+)
+
+_OTHER = "what was recorded of the network does not give what the network gives"
+_OTHER_IN_INTEGERS = (
+    "in integers the network gives something else: the ranges are another network's, or its numbers differ too little "
+    "for eight bits"
 )
 
 Runner = Callable[[Tensor], Tensor]
@@ -96,8 +110,11 @@ class Engine:
         ):
             if has not in ("", name):
                 raise ArgumentError(f"engine {name!r} has no {option}: that is of engine {has!r}")
-        if precision == "int8" and ranges is None:
-            raise ArgumentError(_NO_RANGES)
+        if precision == "int8":
+            if ranges is None:
+                raise ArgumentError(_NO_RANGES)
+            if not are_ranges(ranges):
+                raise ArgumentError(f"ranges: expected what facekp.engine.ranges gives, {RANGES}, got {ranges!r:.80}")
         self.network = network.eval()
         self.asked, self.compile, self.precision = name, bool(compile), precision
         self.ranges = ranges if precision == "int8" else None
@@ -176,9 +193,11 @@ class Engine:
         return self._any_size
 
     def _recorded(self, size: tuple[int, int, int]) -> Recording:
+        _check_weights(self.network)
         if self.ranges is None:
             return record(self.network, size)
-        return record(fused(self.network, torch.rand(1, *size)), size, self.ranges)
+        example = torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
+        return record(fused(self.network, example), size, self.ranges)
 
     def _session(self, recording: Recording) -> Runner:
         kind = _OpenCV if self._name == "opencv" else _OnnxRuntime
@@ -190,9 +209,9 @@ class Engine:
         except Exception as error:  # each runtime has its own kinds
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise CannotRecordError(f"the network's graph does not run there ({reason})") from error
-        alike = _close if self.ranges is None else _alike
+        alike = _close if self.ranges is None else functools.partial(_alike, extent=recording.extent)
         if not all(alike(answer, recording.answer.expand_as(answer)) for answer in answers):
-            raise CannotRecordError("what was recorded of the network does not give what the network gives")
+            raise CannotRecordError(_OTHER if self.ranges is None else _OTHER_IN_INTEGERS)
         return runner
 
     def __getstate__(self) -> dict[str, Any]:
@@ -211,21 +230,53 @@ def ranges(network: nn.Module, batches: Iterable[Tensor]) -> list[tuple[float, f
 
     Args:
         network: on the CPU; it is put into evaluation mode.
-        batches: inputs ``(N, C, H, W)`` as in use, all of one size, some hundred in all.
+        batches: inputs ``(N, C, H, W)`` as in use, float32, all of one size, some hundred in all.
 
     Returns:
         One pair for each map, in the network's order.
 
     Raises:
-        ArgumentError: the network does what cannot be recorded as an ONNX graph, or there are no inputs.
+        ArgumentError: the network does what cannot be recorded as an ONNX graph, or makes numbers that are not finite;
+            or the inputs are not such batches, or there are none.
     """
-    given = [batch for batch in batches if len(batch)]
+    given = [batch for batch in map(_batch, batches) if len(batch)]
     if not given:
         raise ArgumentError("batches: expected some inputs, got none")
     try:
-        return ranges_of(fused(network.eval(), given[0][:1]), given)
+        _check_weights(network)
+        found = ranges_of(fused(network.eval(), given[0][:1]), given)
     except CannotRecordError as error:
         raise ArgumentError(f"network: {error}; it cannot be run in integers") from None
+    if not are_ranges(found):
+        raise ArgumentError("network: what it makes of these batches is not finite, or beyond 1e30: has it diverged?")
+    return found
+
+
+def are_ranges(given: Any) -> bool:
+    """Whether it is what :func:`ranges` gives: :data:`RANGES`."""
+    return isinstance(given, (list, tuple)) and len(given) <= MOST_RANGES and all(map(_is_range, given))
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        return False
+    if not all(isinstance(v, Real) and not isinstance(v, bool) for v in pair):
+        return False
+    return bool(-_MOST <= pair[0] <= 0 <= pair[1] <= _MOST)  # NaN is nowhere
+
+
+def _batch(given: Any) -> Tensor:
+    if not isinstance(given, Tensor) or given.ndim != 4 or given.dtype != torch.float32:
+        got = f"{tuple(given.shape)} {given.dtype}" if isinstance(given, Tensor) else type(given).__name__
+        raise ArgumentError(f"batches: expected tensors (N, C, H, W) of float32, got {got}")
+    if not given.isfinite().all():
+        raise ArgumentError("batches: expected finite numbers, got NaN or infinity")
+    return given
+
+
+def _check_weights(network: nn.Module) -> None:
+    for kind in {p.dtype for p in network.parameters()} - {torch.float32}:
+        raise CannotRecordError(f"the network has weights of {kind}, and torch.float32 alone is recorded")
 
 
 def single(output: Any) -> Tensor:
@@ -293,12 +344,14 @@ def _close(given: Tensor, expected: Tensor) -> bool:
     return bool((given.reshape(expected.shape) - expected).abs().max() <= TOLERANCE * scale)
 
 
-def _alike(given: Tensor, expected: Tensor) -> bool:
-    """Whether it is the same but for what eight bits round."""
+def _alike(given: Tensor, expected: Tensor, extent: float) -> bool:
+    """Whether it is the same but for what eight bits round; the extent is :class:`Recording`'s."""
     if given.numel() != expected.numel():
         return False
     off = given.reshape(expected.shape) - expected
-    return bool(off.square().mean().sqrt() <= ROUNDED * expected.std().clamp_min(1e-6))
+    spread = float(expected.std(correction=0)) * (ROUNDED_MAPS if extent else ROUNDED)
+    size = float(expected.abs().max()) / 50  # one number has no spread
+    return bool(off.square().mean().sqrt() <= max(spread, size, COARSE * extent, 1e-6))
 
 
 class _Torch:
@@ -359,13 +412,13 @@ def fused(network: nn.Module, example: Tensor) -> nn.Module:
     with torch.inference_mode(False), torch.no_grad():
         example = example.clone()
         plain = copy.deepcopy(network).eval()
-        pairs = _pairs(plain, example)
+        pairs = _pairs(plain, example.clone())
         names = {module: name for name, module in plain.named_modules()}
         folded = copy.deepcopy(plain)
         for conv, norm in pairs:
             folded.set_submodule(names[conv], fuse_conv_bn_eval(conv, norm))
             folded.set_submodule(names[norm], nn.Identity())
-        return folded if _close(folded(example), plain(example)) else plain
+        return folded if _close(single(folded(example.clone())), plain(example)) else plain
 
 
 def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:

@@ -10,6 +10,7 @@ from typing import Any
 from .. import decoders
 from .. import schema as schemas
 from ..decoders import Codec
+from ..engine import RANGES, are_ranges
 from ..errors import HubError
 from ..schema import KeypointSchema
 from .verdict import Verdict
@@ -21,8 +22,6 @@ NEEDED = ("name", "schema", "codec", "crop", "preprocessing")
 MOST_PIXELS = 4096  # of a crop's side: a hundred megabytes as floats
 CROP_BOXES = ("extent", "source", "full")
 COLORS = ("rgb", "grey")
-MOST_RANGES = 10_000
-_MOST = 1e30  # of a map: float32 ends soon after it
 _FAR = 1e6  # beyond what any grey level is
 
 
@@ -131,15 +130,9 @@ def _crop_size(crop: Mapping[str, Any], input_size: tuple[int, int]) -> tuple[in
 def _ranges(given: Any) -> tuple[tuple[float, float], ...] | None:
     if given is None:
         return None
-    if not isinstance(given, (list, tuple)) or len(given) > MOST_RANGES or not all(map(_is_range, given)):
-        raise HubError(f"int8_ranges must be pairs of numbers, the least and the largest, not {_shown(given)}")
+    if not are_ranges(given):
+        raise HubError(f"int8_ranges must be {RANGES}, not {_shown(given)}")
     return tuple((float(low), float(high)) for low, high in given)
-
-
-def _is_range(pair: Any) -> bool:
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2 or not all(_is_number(v, Real) for v in pair):
-        return False
-    return bool(-_MOST <= pair[0] <= 0 <= pair[1] <= _MOST)
 
 
 def _number(where: str, table: Mapping[str, Any], low: float, high: float) -> float:

@@ -116,7 +116,8 @@ def _ranges(network: nn.Module, crops: CropDataset, recipe: KeypointRecipe) -> d
     batches = (inputs(torch.stack(faces[i : i + 16]), recipe).float() for i in range(0, len(faces), 16))
     try:
         return {"int8_ranges": [[*map(_short, pair)] for pair in engine.ranges(network, batches)]}
-    except ArgumentError as error:
+    # A network of one's own may do anything: it may refuse to be copied, say.  A trained one is not lost for this.
+    except (ArgumentError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         log.info("%s: no ranges for precision int8: %s", recipe.name, error)
         return {}
 
