@@ -9,6 +9,7 @@ import math
 import operator
 from collections.abc import Callable
 from inspect import signature
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,26 @@ import numpy.typing as npt
 from .errors import ArgumentError
 from .schema import KeypointSchema
 
-__all__ = ["bounded", "layout", "number", "numbers", "options_of", "points_of", "shown", "size", "unit", "whole"]
+__all__ = [
+    "RANGES",
+    "are_ranges",
+    "bounded",
+    "layout",
+    "number",
+    "numbers",
+    "options_of",
+    "points_of",
+    "shown",
+    "size",
+    "unit",
+    "whole",
+]
 
 Array = npt.NDArray[Any]
+
+_MOST_RANGES = 10_000
+_MOST = 1e30  # of a map: float32 ends soon after it
+RANGES = "pairs of numbers, the least and the largest, with zero between them"
 
 _FLOAT64, _FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -135,3 +153,16 @@ def bounded(array: Array, argument: str, low: float, high: float = math.inf) -> 
         limit = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise ArgumentError(f"{argument}: expected numbers {limit}, got {array[wrong].flat[0]:g}")
     return array
+
+
+def are_ranges(given: Any) -> bool:
+    """Whether it is what :func:`facekp.engine.ranges` gives: :data:`RANGES`."""
+    return isinstance(given, (list, tuple)) and len(given) <= _MOST_RANGES and all(map(_is_range, given))
+
+
+def _is_range(pair: Any) -> bool:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        return False
+    if not all(isinstance(v, Real) and not isinstance(v, bool) for v in pair):
+        return False
+    return bool(-_MOST <= pair[0] <= 0 <= pair[1] <= _MOST)  # NaN is nowhere

@@ -188,10 +188,10 @@ class _Recorder(TorchFunctionMode):
         shape = ["batch", *(f"d{i}" for i in range(1, output.ndim))]
         nodes, tensors = self.nodes, dict(self.tensors)
         if ranges is not None:
-            names = _onnxint8.measured(nodes, tensors)
-            if len(ranges) > len(names):
-                raise CannotRecordError(f"there are {len(ranges)} ranges for {len(names)} maps, so not of this network")
-            known = dict(zip(names, ranges, strict=False))
+            try:
+                known = _onnxint8.named(nodes, tensors, ranges)
+            except ValueError as error:
+                raise CannotRecordError(str(error)) from None
             low, high = known.get(self.name(output), (0.0, 0.0))
             self.extent = high - low
             nodes, tensors = _onnxint8.quantized(nodes, tensors, known)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ._onnxfile import Node
 
-__all__ = ["measured", "quantized"]
+__all__ = ["measured", "named", "quantized"]
 
 Array = npt.NDArray[Any]
 Range = Sequence[float]
@@ -39,6 +39,18 @@ def measured(nodes: Sequence[Node], tensors: Mapping[str, Array]) -> list[str]:
     return list(dict.fromkeys(_Plan(nodes, tensors).grid.values()))
 
 
+def named(nodes: Sequence[Node], tensors: Mapping[str, Array], ranges: Sequence[Range]) -> dict[str, Range]:
+    """Ranges by the names of :func:`measured`; what comes after them has none.
+
+    Raises:
+        ValueError: there are more than the graph has.
+    """
+    names = measured(nodes, tensors)
+    if len(ranges) > len(names):
+        raise ValueError(f"there are {len(ranges)} ranges for {len(names)} maps, so not of this network")
+    return dict(zip(names, ranges, strict=False))
+
+
 def quantized(
     nodes: Sequence[Node], tensors: Mapping[str, Array], ranges: Mapping[str, Range]
 ) -> tuple[list[Node], dict[str, Array]]:
@@ -47,7 +59,7 @@ def quantized(
     Args:
         nodes: in the order in which they run.
         tensors: the constants, by name.
-        ranges: the least and the largest value of each of :func:`measured`; what has none stays real, such as what a
+        ranges: :func:`named`: the least and the largest value of each map; what has none stays real, such as what a
             codec computes of a network's maps.
 
     Returns:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._onnxfile import Node
-from ._onnxint8 import measured, quantized
+from ._onnxint8 import named, quantized
 from .errors import ArgumentError
 
 __all__ = ["to_integers"]
@@ -37,10 +37,11 @@ def to_integers(model: Any, ranges: Sequence[Sequence[float]]) -> None:
         Node(n.op_type, list(n.input), n.output[0], {a.name: helper.get_attribute_value(a) for a in n.attribute})
         for n in graph.node
     ]
-    names = measured(rows, tensors)
-    if len(ranges) > len(names):
-        raise ArgumentError(f"int8_ranges: there are {len(ranges)} for {len(names)} maps: of another network?")
-    rows, tensors = quantized(rows, tensors, dict(zip(names, ranges, strict=False)))
+    try:
+        known = named(rows, tensors, ranges)
+    except ValueError as error:
+        raise ArgumentError(f"ranges: {error}") from None
+    rows, tensors = quantized(rows, tensors, known)
     del graph.node[:]
     for row in rows:
         if row.output in given:

@@ -13,38 +13,33 @@ which OpenCV is as quick or quicker.  On a GPU it is PyTorch.
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Iterable, Sequence
-from numbers import Real
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ._onnxgraph import INPUT, CannotRecordError, Recording, ranges_of, record
+from . import _arguments as check
+from ._fusing import close, fused, single
+from ._int8ranges import check_weights, ranges
+from ._onnxgraph import INPUT, CannotRecordError, Recording, record
 from ._onnxmodel import to_integers
 from .errors import ArgumentError, MissingExtraError, unknown_name
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "ranges", "runs_on", "to_integers"]
+__all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "ranges", "runs_on", "single", "to_integers"]
 
 #: What may be asked for; ``"auto"`` is the quickest that is installed.
 ENGINES = ("auto", "onnx", "opencv", "torch")
 #: Of the arithmetic, each with the engine that has it beside ``"float32"``, which all have.
 PRECISIONS = {"float32": "", "bfloat16": "torch", "int8": "onnx"}
-TOLERANCE = 1e-3  # of a network's largest output: far above rounding, far below a wrong graph
 ROUNDED = 0.25  # of the spread of what is read off a network's maps for noise: what 8 bits may do to it, ...
 ROUNDED_MAPS = 0.5  # ... and to the maps themselves; ranges of another network do more
 COARSE = 4 / 255  # of the range of its maps: what they may do where the network gives next to nothing for noise
-
-MOST_RANGES = 10_000
-_MOST = 1e30  # of a map: float32 ends soon after it
-RANGES = "pairs of numbers, the least and the largest, with zero between them"
 
 _NO_RANGES = (
     "precision 'int8': the range of each map must be known, and is not: facekp train writes them into the model's "
@@ -113,8 +108,10 @@ class Engine:
         if precision == "int8":
             if ranges is None:
                 raise ArgumentError(_NO_RANGES)
-            if not are_ranges(ranges):
-                raise ArgumentError(f"ranges: expected what facekp.engine.ranges gives, {RANGES}, got {ranges!r:.80}")
+            if not check.are_ranges(ranges):
+                raise ArgumentError(
+                    f"ranges: expected what facekp.engine.ranges gives, {check.RANGES}, got {ranges!r:.80}"
+                )
         self.network = network.eval()
         self.asked, self.compile, self.precision = name, bool(compile), precision
         self.ranges = ranges if precision == "int8" else None
@@ -193,7 +190,7 @@ class Engine:
         return self._any_size
 
     def _recorded(self, size: tuple[int, int, int]) -> Recording:
-        _check_weights(self.network)
+        check_weights(self.network)
         if self.ranges is None:
             return record(self.network, size)
         example = torch.rand(1, *size, generator=torch.Generator().manual_seed(0))
@@ -209,7 +206,7 @@ class Engine:
         except Exception as error:  # each runtime has its own kinds
             reason = (str(error).strip().splitlines() or [repr(error)])[0]
             raise CannotRecordError(f"the network's graph does not run there ({reason})") from error
-        alike = _close if self.ranges is None else functools.partial(_alike, extent=recording.extent)
+        alike = close if self.ranges is None else functools.partial(_alike, extent=recording.extent)
         if not all(alike(answer, recording.answer.expand_as(answer)) for answer in answers):
             raise CannotRecordError(_OTHER if self.ranges is None else _OTHER_IN_INTEGERS)
         return runner
@@ -223,73 +220,6 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"Engine({self.name!r}, device {self.device})"
-
-
-def ranges(network: nn.Module, batches: Iterable[Tensor]) -> list[tuple[float, float]]:
-    """The ranges that ``precision="int8"`` needs: the least and the largest value of each map that will be integers.
-
-    Args:
-        network: on the CPU; it is put into evaluation mode.
-        batches: inputs ``(N, C, H, W)`` as in use, float32, all of one size, some hundred in all.
-
-    Returns:
-        One pair for each map, in the network's order.
-
-    Raises:
-        ArgumentError: the network does what cannot be recorded as an ONNX graph, or makes numbers that are not finite;
-            or the inputs are not such batches, or there are none.
-    """
-    given = [batch for batch in map(_batch, batches) if len(batch)]
-    if not given:
-        raise ArgumentError("batches: expected some inputs, got none")
-    try:
-        _check_weights(network)
-        found = ranges_of(fused(network.eval(), given[0][:1]), given)
-    except CannotRecordError as error:
-        raise ArgumentError(f"network: {error}; it cannot be run in integers") from None
-    if not are_ranges(found):
-        raise ArgumentError("network: what it makes of these batches is not finite, or beyond 1e30: has it diverged?")
-    return found
-
-
-def are_ranges(given: Any) -> bool:
-    """Whether it is what :func:`ranges` gives: :data:`RANGES`."""
-    return isinstance(given, (list, tuple)) and len(given) <= MOST_RANGES and all(map(_is_range, given))
-
-
-def _is_range(pair: Any) -> bool:
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        return False
-    if not all(isinstance(v, Real) and not isinstance(v, bool) for v in pair):
-        return False
-    return bool(-_MOST <= pair[0] <= 0 <= pair[1] <= _MOST)  # NaN is nowhere
-
-
-def _batch(given: Any) -> Tensor:
-    if not isinstance(given, Tensor) or given.ndim != 4 or given.dtype != torch.float32:
-        got = f"{tuple(given.shape)} {given.dtype}" if isinstance(given, Tensor) else type(given).__name__
-        raise ArgumentError(f"batches: expected tensors (N, C, H, W) of float32, got {got}")
-    if not given.isfinite().all():
-        raise ArgumentError("batches: expected finite numbers, got NaN or infinity")
-    return given
-
-
-def _check_weights(network: nn.Module) -> None:
-    for kind in {p.dtype for p in network.parameters()} - {torch.float32}:
-        raise CannotRecordError(f"the network has weights of {kind}, and torch.float32 alone is recorded")
-
-
-def single(output: Any) -> Tensor:
-    """A network's output, if it is one tensor.
-
-    Raises:
-        ArgumentError: it is anything else.
-    """
-    if not isinstance(output, Tensor):
-        raise ArgumentError(
-            f"network: expected one that gives a single tensor, (N, C, ...); it gives a {type(output).__name__}"
-        )
-    return output
 
 
 def runs_on(engine: str | None, device: torch.device) -> bool:
@@ -335,13 +265,6 @@ def _on_gpu(device: torch.device) -> bool:
     import onnxruntime  # late: the extra onnx
 
     return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-
-
-def _close(given: Tensor, expected: Tensor) -> bool:
-    if given.numel() != expected.numel():
-        return False
-    scale = float(expected.abs().max().clamp_min(1e-6))
-    return bool((given.reshape(expected.shape) - expected).abs().max() <= TOLERANCE * scale)
 
 
 def _alike(given: Tensor, expected: Tensor, extent: float) -> bool:
@@ -397,47 +320,3 @@ class _OpenCV:
         with self.lock:
             self.net.setInput(array)
             return torch.from_numpy(self.net.forward().copy())  # the next call writes into what it gave
-
-
-def fused(network: nn.Module, example: Tensor) -> nn.Module:
-    """A copy of a network whose batch norms, where they follow a convolution, are part of its weights.
-
-    Args:
-        network: in evaluation mode.
-        example: an input ``(N, C, H, W)``; which norm follows which convolution is seen by running it.
-
-    Returns:
-        The copy; without anything folded where that would change what the network gives.
-    """
-    with torch.inference_mode(False), torch.no_grad():
-        example = example.clone()
-        plain = copy.deepcopy(network).eval()
-        pairs = _pairs(plain, example.clone())
-        names = {module: name for name, module in plain.named_modules()}
-        folded = copy.deepcopy(plain)
-        for conv, norm in pairs:
-            folded.set_submodule(names[conv], fuse_conv_bn_eval(conv, norm))
-            folded.set_submodule(names[norm], nn.Identity())
-        return folded if _close(single(folded(example.clone())), plain(example)) else plain
-
-
-def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions that run once, each with the norm that its output goes to."""
-    outputs: dict[int, tuple[nn.Conv2d, Tensor]] = {}  # the tensors are kept: an id is theirs only while they live
-    calls: list[nn.Module] = []
-    pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
-
-    def after(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> None:
-        calls.append(module)
-        if isinstance(module, nn.Conv2d):
-            outputs[id(output)] = (module, output)
-        elif isinstance(module, nn.BatchNorm2d) and module.running_mean is not None and id(inputs[0]) in outputs:
-            pairs.append((outputs[id(inputs[0])][0], module))
-
-    hooks = [m.register_forward_hook(after) for m in network.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
-    try:
-        network(example)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return [(conv, norm) for conv, norm in pairs if calls.count(conv) == 1 and calls.count(norm) == 1]

@@ -120,7 +120,7 @@ def export(
         raise ArgumentError(f"model: expected a Detector, a FaceFinder or a name, got {type(model).__name__}")
     examples = np.stack([*_noise(work.size), *(work.prepare(images.read(p)) for p in pictures)])
     if precision != "float32":
-        _in_integers(work, loaded, precision)
+        _in_integers(work, getattr(loaded, "config", {}), precision)
     path = Path(path)
     program = _program(work, batch)
     program.model.metadata_props.update({k: v if isinstance(v, str) else json.dumps(v) for k, v in work.facts.items()})
@@ -179,8 +179,11 @@ class _Keypoints(nn.Module):
         self.codec = detector.codec if decoder else None
 
     def forward(self, images: Tensor) -> Any:
+        return self.read(images, self.network)
+
+    def read(self, images: Tensor, network: Callable[[Tensor], Tensor]) -> Any:
         # The copy is for PyTorch: network_input works in place.
-        output = self.network(network_input(images.clone(), self.mean, self.std, grey=self.grey))
+        output = network(network_input(images.clone(), self.mean, self.std, grey=self.grey))
         return output if self.codec is None else self.codec.decode(output)
 
 
@@ -211,25 +214,16 @@ def _keypoints(detector: Detector, decoder: bool | None, size: tuple[int, int] |
     return _Work(_Keypoints(detector, decoded), names, detector.crop_size, False, prepare, facts)
 
 
-def _in_integers(work: _Work, model: Detector | FaceFinder, precision: str) -> None:
+def _in_integers(work: _Work, config: dict[str, Any], precision: str) -> None:
     if precision != "int8":
         raise unknown_name("precision", precision, ("float32", "int8"))
-    if isinstance(model, FaceFinder):
+    module = work.module
+    if not isinstance(module, _Keypoints):
         raise ArgumentError("precision: a finder's file is in float32, as integers make it no faster")
-    whole = Detector(model.network, model.config, engine="onnx", precision="int8", device="cpu")
-    work.ranges = whole.config["int8_ranges"]
-    whole.clahe = 0.0  # as in the file: what it is given has been equalised
+    work.ranges = config.get("int8_ranges")
+    whole = Engine(module.network, precision=precision, ranges=work.ranges)
+    work.reference = lambda images: module.read(images, whole)
     work.facts["precision"] = precision
-    decoded = "keypoints" in work.outputs
-    network = Engine(whole.network, precision="int8", ranges=work.ranges)
-
-    def reference(images: Tensor) -> Any:
-        if not decoded:
-            return network(network_input(images.clone(), whole.mean, whole.std, grey=whole.grey))
-        crops = images.permute(0, 2, 3, 1).to(torch.uint8).numpy()
-        return tuple(torch.from_numpy(part) for part in whole.predict(crops))
-
-    work.reference = reference
 
 
 class _Finder(nn.Module):

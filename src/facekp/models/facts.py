@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import decoders
 from .. import schema as schemas
+from .._arguments import RANGES, are_ranges
 from ..decoders import Codec
-from ..engine import RANGES, are_ranges
 from ..errors import HubError
 from ..schema import KeypointSchema
 from .verdict import Verdict

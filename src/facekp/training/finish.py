@@ -112,7 +112,8 @@ def _said(spec: dict[str, Any], data: Data) -> str:
 def _ranges(network: nn.Module, crops: CropDataset, recipe: KeypointRecipe) -> dict[str, Any]:
     """What ``precision="int8"`` needs to know; nothing of a network that cannot be run in integers."""
     held = Held(crops)
-    faces = [held[i][0] for i in range(0, len(held), max(1, len(held) // FACES))]
+    count = min(FACES, len(held))
+    faces = [held[i * len(held) // count][0] for i in range(count)]
     batches = (inputs(torch.stack(faces[i : i + 16]), recipe).float() for i in range(0, len(faces), 16))
     try:
         return {"int8_ranges": [[*map(_short, pair)] for pair in engine.ranges(network, batches)]}
