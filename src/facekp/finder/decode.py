@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from .. import geometry
@@ -68,17 +70,28 @@ def decode(
         candidates: at most this many points per picture enter the suppression.
         limit: at most this many boxes per picture come out.
     """
-    points, found = points.cpu(), []
-    for rows in output.detach().float().cpu():
-        score = _sigmoid(rows[:, 0].numpy() * slope + bias)
-        good = np.flatnonzero(score >= min_score)  # few points see a face
-        good = good[np.isfinite(rows[good].numpy()).all(1)]
-        if len(good) > candidates:
-            good = good[np.argpartition(-score[good], candidates)[:candidates]]
-        boxes, angles = predicted_boxes(points[good], rows[good]).numpy(), predicted_angles(rows[good]).numpy()
-        keep = geometry.nms(boxes, score[good], nms_iou)[:limit]
-        found.append(Detections(boxes[keep], score[good][keep], angles[keep]))
+    points, found, low = points.cpu(), [], _nearly_logit(min_score)
+    for rows in output.detach().float().cpu().numpy():
+        logits = rows[:, 0] * slope + bias
+        some = np.flatnonzero(logits >= low)  # few points see a face, and an exponential takes time
+        score = _sigmoid(logits[some])
+        good = (score >= min_score) & np.isfinite(rows[some]).all(1)
+        some, score = some[good], score[good]
+        if len(some) > candidates:
+            best = np.argpartition(-score, candidates)[:candidates]
+            some, score = some[best], score[best]
+        few = torch.from_numpy(rows[some])
+        boxes, angles = predicted_boxes(points[some], few).numpy(), predicted_angles(few).numpy()
+        keep = geometry.nms(boxes, score, nms_iou)[:limit]
+        found.append(Detections(boxes[keep], score[keep], angles[keep]))
     return found
+
+
+def _nearly_logit(score: float) -> float:
+    """A little less than what becomes this score: rounding must leave nothing out."""
+    if score <= 0:
+        return -math.inf
+    return min(math.log(score) - math.log1p(-score) if score < 1 else math.inf, 10.0) - 1e-3
 
 
 def _sigmoid(x: Array) -> Array:
