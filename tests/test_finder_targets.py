@@ -132,8 +132,35 @@ def test_old_weights_load_and_say_that_faces_are_upright() -> None:
 def test_wrong_options() -> None:
     with pytest.raises(ArgumentError, match="light must be true or false"):
         finder.create({**SMALL, "light": 1})
-    with pytest.raises(ArgumentError, match="perhaps light, angle|perhaps angle, light"):
+    with pytest.raises(ArgumentError, match="perhaps angle, kernel, light"):
         finder.create({**SMALL, "angles": True})
+    for kernel in (3, 5, 4.0, "7", None, True):
+        with pytest.raises(ArgumentError, match="kernel must be 4 or 7"):
+            finder.create({**SMALL, "kernel": kernel})
+
+
+@pytest.mark.parametrize("kernel", [4, 7])
+def test_a_stem_of_any_kernel_sees_the_whole_picture_on_the_same_grid(kernel: int) -> None:
+    network = finder.create({**SMALL, "kernel": kernel}).eval()
+    assert network.stem(torch.zeros(1, 3, 64, 96)).shape == (1, 8, 16, 24)
+    assert network(torch.zeros(1, 3, 64, 96)).shape == (1, len(finder.grid((64, 96), finder.STRIDES)), 5)
+    for y, x in ((0, 0), (0, 95), (63, 0), (63, 95), (31, 50)):
+        dot = torch.zeros(1, 3, 64, 96)
+        dot[..., y, x] = 1.0
+        seen = network.stem[0](dot).abs().sum(1)[0].nonzero()
+        assert [y // 4, x // 4] in seen.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 999), least=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1), st.integers(0, 99)))
+def test_all_scores_from_the_threshold_on_are_decoded_and_no_others(seed: int, least: float) -> None:
+    output = torch.randn(1, 100, 5, generator=torch.Generator().manual_seed(seed)).abs()
+    output[..., 0] = torch.randn(100, generator=torch.Generator().manual_seed(seed)) * 8
+    scores = 1 / (1 + np.exp(-(output[0, :, 0].numpy() * 1.5 + 0.5)))
+    threshold = float(scores[least]) if isinstance(least, int) else least  # one of the scores is still in
+    points = torch.rand(100, 3) * 1000
+    (found,) = finder.decode(output, points, min_score=threshold, nms_iou=1.0, slope=1.5, bias=0.5)
+    assert found.scores.tolist() == sorted((scores[scores >= threshold]).tolist(), reverse=True)
 
 
 @pytest.mark.slow
