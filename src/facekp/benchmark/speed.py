@@ -115,8 +115,8 @@ def speed(
         device: as ``finder``.
 
     Returns:
-        Plain data, ready for JSON: ``machine``, ``pictures``, ``rows``, ``peers``, ``starts``, ``memory``, ``left_out``
-        (engines that cannot run a model, when ``engines`` is None).
+        Plain data, ready for JSON: ``machine``, ``finder``, ``pictures``, ``rows``, ``peers``, ``starts``, ``memory``,
+        ``left_out`` (engines that cannot run a model, when ``engines`` is None).
 
     Raises:
         ArgumentError: a number is out of range, there are no pictures or no face in them, or an engine does not run.
@@ -127,7 +127,14 @@ def speed(
     counts = [torch.get_num_threads()] if thread_counts is None else list(thread_counts)
     _check(counts, paths=paths, models=models, batch_sizes=batch_sizes, rounds=rounds, starts=starts, memory=memory)
     where = pick_device(device, engines[0] if engines else None)
-    result: dict[str, Any] = {"machine": machine(where), "rounds": rounds, "rows": [], "peers": [], "left_out": []}
+    result: dict[str, Any] = {
+        "machine": machine(where),
+        "finder": str(finder),
+        "rounds": rounds,
+        "rows": [],
+        "peers": [],
+        "left_out": [],
+    }
     asked = _asked(engines, precisions, where)
     options = {"finder": str(finder), "device": str(where)}
     with ExitStack() as stack:
