@@ -2,7 +2,8 @@
 
 python benchmarks/engines.py [--threads N] [--tried]
 
-``--tried`` adds what facekp does not have: TorchScript, see docs/experiments.md.
+``--tried`` adds what facekp does not have: TorchScript, see docs/experiments.md.  The ranges for int8 are those of
+random pictures, as the time does not depend on them.
 
 CPU time on one thread is steadier than the clock where other programs run.  With more threads the clock counts.
 """
@@ -20,24 +21,22 @@ import torch
 from torch import Tensor, nn
 
 from facekp import Detector, finder, models
-from facekp.engine import Engine, fused
-
-Ranges = tuple[tuple[float, float], ...] | None
+from facekp.engine import Engine, fused, ranges
 
 
-def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int], Ranges]]:
-    """Those of the package, and one of random weights: shape decides the time, not weights; with ranges for int8."""
+def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
+    """Those of the package, and one of random weights: shape decides the time, not weights."""
     shipped, small = (Detector.from_pretrained(name, device="cpu") for name in ("resnet18-ibug", "mobile-ibug"))
     assert isinstance(shipped.finder, finder.FaceFinder)
     mobile = models.create("mobile", points=68, width=0.75)
     return {
-        "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384), None),
-        "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416), None),
-        "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size), shipped.config["int8_ranges"]),
-        "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size), shipped.config["int8_ranges"]),
-        "mobile-ibug": (small.network, (1, 3, *small.crop_size), small.config["int8_ranges"]),
-        "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size), small.config["int8_ranges"]),
-        "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128), None),
+        "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384)),
+        "finder, 320x416": (shipped.finder.network, (1, 3, 320, 416)),
+        "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size)),
+        "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size)),
+        "mobile-ibug": (small.network, (1, 3, *small.crop_size)),
+        "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size)),
+        "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128)),
     }
 
 
@@ -88,12 +87,12 @@ def main() -> None:
     kinds["torch bfloat16"] = {"name": "torch", "precision": "bfloat16"}
     print(f"| ms, {threads} thread(s) | {' | '.join([*kinds, 'onnx int8', 'plain network', *tried])} |")
     print("|---" * (len(kinds) + len(tried) + 3) + "|")
-    for title, (network, shape, ranges) in networks().items():
+    for title, (network, shape) in networks().items():
         inputs = torch.rand(shape)
-        whole = Engine(network, precision="int8", ranges=ranges) if ranges else None
+        whole = Engine(network, precision="int8", ranges=ranges(network, [inputs]))
         runs = [*(Engine(network, **options) for options in kinds.values()), whole, _plain(network.eval())]
         runs += [_traced(network, inputs, graphs=graphs) for graphs in tried.values()]
-        cells = [f"{least(run, inputs, clock):.1f}" if run else "-" for run in runs]
+        cells = [f"{least(run, inputs, clock):.1f}" for run in runs]
         print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
 

@@ -146,6 +146,9 @@ def finder() -> str:
     reports = sorted((ROOT / "benchmarks" / "results").glob("finder-*.json"))
     for path in reports:
         lines += ["", *_finder_report(json.loads(path.read_text("utf-8")), path.name)]
+    path = ROOT / "benchmarks" / "results" / "finders.json"
+    if path.exists():
+        lines += ["", *_finders(json.loads(path.read_text("utf-8")))]
     for path in sorted((ROOT / "benchmarks" / "results").glob("face_score-*.json")):
         lines += ["", *_face_score(json.loads(path.read_text("utf-8")))]
     return "\n".join(lines) if reports else ""
@@ -215,6 +218,40 @@ def _finder_report(r: dict[str, Any], name: str) -> list[str]:
         "",
         f"A frame of 640 x 480, the best of several rounds in turns: {', '.join(times)}.{memory}{size} "
         f"({machine['machine']}, facekp {machine['facekp']}, torch {machine['torch']}; `benchmarks/results/{name}`.)",
+    ]
+
+
+def _finders(r: dict[str, Any]) -> list[str]:
+    """The shipped finders, side by side."""
+    names, model = list(r["finders"]), r["model"]
+    lines = [
+        f"### The finders compared, with the points of `{model}`",
+        "",
+        "300-W's validation list, faces found as above. *Painted over* and *cut away*: false alarms without faces.",
+        "",
+        "| " + " | ".join(["", *(f"`{name}`" for name in names)]) + " |",
+        "|" + "---|" * (1 + len(names)),
+    ]
+    rows = list(r["finders"].values())
+    for title in rows[0]["conditions"]:
+        lines.append(f"| {title} | " + " | ".join(f"{row['conditions'][title]['found']}" for row in rows) + " |")
+    for kind in rows[0]["false_alarms"]:
+        lines.append(f"| {kind} | " + " | ".join(f"{row['false_alarms'][kind]['alarms']}" for row in rows) + " |")
+    pairs = [
+        ("NME of those found as they are", lambda row: f"{row['end_to_end']['nme']:.2%}"),
+        ("LFPW's test set: found, NME", lambda row: "{found:.1%}, {nme:.2%}".format(**row["lfpw/testset"])),
+        ("finding in 640 x 480, ms, best", lambda row: f"{row['cost']['finder_ms']:g}"),
+        ("weights, kB", lambda row: f"{row['cost']['finder_kilobytes']:g}"),
+    ]
+    lines += [f"| {title} | {' | '.join(map(show, rows))} |" for title, show in pairs]
+    about = rows[0]["environment"]
+    return [
+        *lines,
+        "",
+        f"{rows[0]['asked']} faces asked for; {r['date']}, {about['machine']}, facekp {about['facekp']}, torch "
+        f"{about['torch']}.",
+        "",
+        f"```sh\n{r['command']}\n```",
     ]
 
 
