@@ -13,6 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from facekp import decoders, draw, export, geometry, heatmap, losses, metrics, plots, pose, preprocessing, transforms
 from facekp import schema as schemas
@@ -669,6 +672,19 @@ def test_missing_points_stay_missing() -> None:
 def test_one_channel_stays_a_dimension() -> None:
     assert geometry.warp(IMAGE[..., :1], EYE, (4, 5)).shape == (4, 5, 1)
     assert geometry.warp(IMAGE[..., 0], EYE, (4, 5)).shape == (4, 5)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    pixels=arrays(np.uint8, st.tuples(st.integers(1, 3), st.integers(1, 9), st.integers(1, 9), st.just(3))),
+    mean=st.floats(-300, 300),
+    std=st.floats(1e-3, 1e3),
+)
+def test_planes_are_the_network_input_to_the_bit(pixels: Any, mean: float, std: float) -> None:
+    expected = preprocessing.network_input(torch.from_numpy(pixels).permute(0, 3, 1, 2), mean, std)
+    given = preprocessing.planes(pixels, mean, std)
+    assert given.is_contiguous()
+    assert torch.equal(given, expected)
 
 
 def test_network_input_leaves_the_pictures_as_they_are() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .decoders import Codec
 from .engine import Engine, single
 from .errors import ArgumentError
-from .preprocessing import equalised, network_input
+from .preprocessing import equalised, network_input, planes
 from .schema import KeypointSchema
 
 __all__ = ["Predictor", "Reading"]
@@ -89,5 +89,7 @@ class Predictor:
     def _input(self, crops: Array) -> Tensor:
         if self.clahe:
             crops = np.stack([equalised(crop, self.clahe, grey=self.grey) for crop in crops])
+        if len(crops) and not self.grey and self.engine is not None and self.engine.name != "torch":
+            return planes(crops, self.mean, self.std).to(self.device)
         batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         return network_input(batch, self.mean, self.std, grey=self.grey)

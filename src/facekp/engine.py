@@ -295,9 +295,9 @@ class _OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = torch.get_num_threads()
         options.log_severity_level = 3  # errors
-        # Threads that spin while they wait are in the way of PyTorch's and OpenCV's, and of other programs': on two
-        # cores that others want, too, finding a face took 12 ms with and 9 ms without (medians).
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Its threads wait for each other's parts of a layer without sleeping, but only while a network runs: else they
+        # would be in the way of OpenCV's and of other programs'.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         providers: list[Any] = ["CPUExecutionProvider"]
         if device.type == "cuda":
             providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))

@@ -104,5 +104,9 @@ class _Watched:
     def __init__(self, detector: WatchedDetector) -> None:
         self.detector = detector
 
+    @property
+    def name(self) -> str:
+        return self.detector.runner.name
+
     def __call__(self, inputs: Tensor) -> Tensor:
         return self.detector.run(inputs)

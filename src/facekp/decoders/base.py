@@ -116,7 +116,10 @@ class Codec(ABC):
         known = self.calibration
         score_bias, bias = (_tensor(c["bias"], scores.device) for c in (known, fitted))
         slope = float(known["slope"])
-        spread = (torch.logit(scores.float(), 1e-6) - score_bias) / slope if slope else torch.zeros_like(scores)
+        # Not torch.logit, which wakes all threads even for one face: they spin on, in the way of an engine's.
+        inner = scores.float().clamp(1e-6, 1 - 1e-6)
+        logit = torch.log(inner / (1 - inner))
+        spread = (logit - score_bias) / slope if slope else torch.zeros_like(scores)
         return torch.exp(bias + float(fitted["slope"]) * spread) * max(self.input_size)
 
     def to_config(self) -> dict[str, Any]:

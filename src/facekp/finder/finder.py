@@ -9,7 +9,6 @@ from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from .. import geometry
 from ..engine import Engine
 from ..errors import ArgumentError
+from ..preprocessing import planes
 from .decode import Detections, decode
 from .network import STRIDES
 from .targets import grid
@@ -246,12 +246,7 @@ class FaceFinder:
     def _inputs(self, images: Sequence[Array]) -> Tensor:
         """uint8 ``(H, W, 3)`` RGB → the float ``(N, 3, H, W)`` that the network sees, as who runs it likes it best."""
         if self.engine is not None and self.engine.name != "torch":
-            planes = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
-            for image, place in zip(images, planes, strict=True):
-                for plane, goal in zip(cv2.split(image), place, strict=True):
-                    np.subtract(plane, np.float32(self.config.mean), out=goal)
-            planes /= np.float32(self.config.std)
-            return torch.from_numpy(planes).to(self.device)
+            return planes(images, self.config.mean, self.config.std).to(self.device)
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)  # channels last already
         return pixels.float().sub_(self.config.mean).div_(self.config.std)
 
