@@ -212,6 +212,20 @@ PREPROCESSING = [
         Row(preprocessing.network_input, torch.zeros(1, 3, 4, 4), 0.0, s, says=("std", "positive"))
         for s in (0, -1, NAN, INF)
     ),
+    *(
+        Row(preprocessing.planes, images, 0.0, 1.0, says=("images", "(H, W, 3) of uint8, of one size"))
+        for images in (
+            [],
+            None,
+            IMAGE,
+            [IMAGE[..., 0]],
+            [IMAGE, IMAGE[:-1]],
+            IMAGE[None].astype(np.float32),
+            [IMAGE[:0]],
+        )
+    ),
+    *(Row(preprocessing.planes, [IMAGE], m, 1.0, says="mean") for m in (NAN, INF, "0", None)),
+    *(Row(preprocessing.planes, [IMAGE], 0.0, s, says=("std", "positive")) for s in (0, -1, NAN, INF)),
 ]
 
 POSE = [

@@ -82,13 +82,23 @@ def planes(images: Sequence[Array] | Array, mean: float, std: float) -> Tensor:
     milliseconds would then be in the way of the engine's.
 
     Args:
-        images: ``(H, W, 3)`` RGB uint8 each, all of one size, one or more.
+        images: ``(H, W, 3)`` RGB uint8 each, all of one size; at least one.
         mean: subtracted from each pixel.
         std: by which the rest is divided.
 
     Returns:
         ``(N, 3, H, W)`` float32.
+
+    Raises:
+        ArgumentError: there is no picture, or one is something else; a number is not finite, or ``std`` not positive.
     """
+    several = isinstance(images, (list, tuple)) or getattr(images, "ndim", 0) == 4
+    kinds = {(getattr(one, "dtype", None), getattr(one, "shape", ())) for one in images} if several else set()
+    kind, shape = kinds.pop() if len(kinds) == 1 else (None, ())
+    if kind != np.uint8 or len(shape) != 3 or shape[2:] != (3,) or not all(shape):
+        raise ArgumentError(f"images: expected arrays (H, W, 3) of uint8, of one size, got {check.shown(images)}")
+    check.number(mean, "mean")
+    check.number(std, "std", above=0)
     values = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
     for image, place in zip(images, values, strict=True):
         for plane, goal in zip(cv2.split(image), place, strict=True):
