@@ -29,7 +29,8 @@ facekp benchmark speed DATA/300w/lfpw/testset --model resnet18-ibug --model mobi
   --output speed.json
 ```
 
-Each peer by the Python of an environment of its own, see `benchmarks/peers`."""
+Each peer by the Python of an environment of its own, see `benchmarks/peers`; the other finder by
+`--finder finder-light`."""
 
 
 def section(reports: Sequence[tuple[str, dict[str, Any]]]) -> str:

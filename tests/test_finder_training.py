@@ -101,8 +101,9 @@ def test_held_out_frames_are_not_trained_on(root: Path) -> None:
     assert sum(weights) == pytest.approx(1)
 
 
-def test_shipped_recipe_is_valid() -> None:
-    shipped = recipe.load("finder")
+@pytest.mark.parametrize("name", ["finder", "finder-light"])
+def test_shipped_recipe_is_valid(name: str) -> None:
+    shipped = recipe.load(name)
     assert shipped.task == "finder"
     assert finder.create(shipped.network)
     assert finder.FinderConfig.from_dict(shipped.finder)
