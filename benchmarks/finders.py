@@ -3,7 +3,8 @@
     python benchmarks/finders.py mobile-ibug ../shared/data/300w
 
 With a keypoint model's points, on the 201 pictures of the validation list, as ``facekp benchmark finder`` does; then,
-as they are, LFPW's test set, which chooses nothing.  Writes ``benchmarks/results/finders.json``.
+as they are, LFPW's test set, which chooses nothing: run it once for new weights.  Writes
+``benchmarks/results/finders.json``.
 """
 
 from __future__ import annotations
