@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from facekp import finder, geometry
 from facekp.errors import ArgumentError
-from facekp.finder.targets import FACE, IGNORE, predicted_angles
+from facekp.finder.targets import FACE, IGNORE, predicted_angles, predicted_boxes
 
 SMALL = {"type": "pyramid", "stem": 8, "channels": [8, 8, 8], "depths": [1, 1, 1], "neck": 8, "head": 1}
 POINTS = finder.grid((128, 128), finder.STRIDES)
@@ -68,6 +68,20 @@ def test_angles_by_hand() -> None:
     rows[:, 5:] = torch.tensor([[2.0, 0.0], [0.0, 0.1], [-1.0, 0.0], [-1.0, -0.0], [1.0, -1.0]])
     assert predicted_angles(rows).tolist() == pytest.approx([0, 90, 180, 180, -45])
     assert predicted_angles(torch.ones(2, 3, 5)).tolist() == [[0, 0, 0]] * 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), channels=st.sampled_from([5, 7]))
+def test_decoding_gives_what_is_trained(seed: int, channels: int) -> None:
+    """The boxes and angles of the loss, and those of decoding, which takes another way to them."""
+    torch.manual_seed(seed)
+    output = torch.randn(1, len(POINTS), channels) * 20
+    output[..., 0] = torch.linspace(-3, 3, len(POINTS))[torch.randperm(len(POINTS))]
+    (found,) = finder.decode(output, POINTS, min_score=0.0, nms_iou=1.0, candidates=len(POINTS), limit=len(POINTS))
+    order = output[0, :, 0].argsort(descending=True)
+    np.testing.assert_allclose(found.boxes, predicted_boxes(POINTS, output)[0, order])
+    apart = (found.angles - predicted_angles(output)[0, order].numpy() + 180) % 360 - 180
+    np.testing.assert_allclose(apart, 0, atol=1e-3)
 
 
 def test_angle_loss_by_hand() -> None:

@@ -65,6 +65,15 @@ def test_a_fourfold_shrink_is_the_mean_of_each_block() -> None:
     np.testing.assert_allclose(out, blocks, atol=1e-3)
 
 
+@pytest.mark.parametrize("k", [4, 6, 8, 16])
+def test_a_shrink_that_begins_with_a_half_rounds_by_no_more_than_a_grey_level(k: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (10 * k, 15 * k, 3), np.uint8)
+    out = geometry.warp(image, geometry.resize_matrix((10 * k, 15 * k), (10, 15)), (10, 15))
+    error = out - image.reshape(10, k, 15, k, 3).mean((1, 3))
+    assert np.abs(error).max() <= 1
+    assert abs(error.mean()) < 0.3
+
+
 def test_the_identity_changes_nothing_and_a_mirror_is_exact() -> None:
     image = np.random.default_rng(0).integers(0, 256, (13, 17, 3), np.uint8)
     np.testing.assert_array_equal(geometry.warp(image, np.eye(3)[:2], (13, 17)), image)

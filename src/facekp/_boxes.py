@@ -33,7 +33,10 @@ def extent(points: Array) -> Array:
     points = check.numbers(points, "points", np.float32)
     if points.shape[-1:] != (2,) or points.ndim < 2:
         raise ArgumentError(f"points: expected (..., K, 2), got {points.shape}")
-    known = np.asarray(np.isfinite(points).all(-1, keepdims=True))
+    finite = np.isfinite(points)
+    if points.size and finite.all():  # as of every face that was just found
+        return np.concatenate([points.min(-2), points.max(-2)], -1)
+    known = np.asarray(finite.all(-1, keepdims=True))
     low = np.where(known, points, np.inf).min(-2, initial=np.inf)
     high = np.where(known, points, -np.inf).max(-2, initial=-np.inf)
     box = np.concatenate([low, high], -1)
@@ -114,8 +117,9 @@ def nms(boxes: Array, scores: Array, threshold: float = 0.45) -> Array:
     overlap = iou(boxes, boxes)
     alive = np.ones(len(order), bool)
     keep = []
-    for i in order:
+    apart = overlap <= threshold
+    for i in order.tolist():
         if alive[i]:
             keep.append(i)
-            alive &= overlap[i] <= threshold
+            alive &= apart[i]
     return np.asarray(keep, np.int64)

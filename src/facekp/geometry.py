@@ -305,5 +305,8 @@ def _shrink(image: Array, high: int, wide: int) -> Array:
     rows, columns = -(-height // high), -(-width // wide)
     if (rows * high, columns * wide) != (height, width):
         image = cv2.copyMakeBorder(image, 0, rows * high - height, 0, columns * wide - width, cv2.BORDER_REPLICATE)
+    if high == wide and high % 2 == 0 and high > 2:  # OpenCV is several times quicker at halves than at quarters
+        # Only once: it rounds up what lies between two grey levels, 0.13 of one on average.
+        image = cv2.resize(image, (columns * wide // 2, rows * high // 2), interpolation=cv2.INTER_AREA)
     out: Array = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     return out

@@ -128,7 +128,9 @@ def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | Non
     half = (box[2:] - box[:2]) / 2
     if not np.isfinite(box).all() or np.min(half) <= 0:
         return None
-    centre = geometry.apply(geometry.invert(about), (box[:2] + half)[None])[0]
+    (c, _, _), (s, _, _) = about.tolist()
+    x, y = (box[:2] + half).tolist()
+    centre = np.array([c * x + s * y, c * y - s * x], np.float32)
     return np.concatenate([centre - half, centre + half]), angle
 
 

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from .. import geometry
-from .targets import predicted_angles, predicted_boxes
 
 __all__ = ["Detections", "decode"]
 
@@ -70,7 +68,7 @@ def decode(
         candidates: at most this many points per picture enter the suppression.
         limit: at most this many boxes per picture come out.
     """
-    points, found, low = points.cpu(), [], _nearly_logit(min_score)
+    places, found, low = points.cpu().numpy()[:, :2], [], _nearly_logit(min_score)
     for rows in output.detach().float().cpu().numpy():
         logits = rows[:, 0] * slope + bias
         some = np.flatnonzero(logits >= low)  # few points see a face, and an exponential takes time
@@ -80,11 +78,20 @@ def decode(
         if len(some) > candidates:
             best = np.argpartition(-score, candidates)[:candidates]
             some, score = some[best], score[best]
-        few = torch.from_numpy(rows[some])
-        boxes, angles = predicted_boxes(points[some], few).numpy(), predicted_angles(few).numpy()
+        here, few = places[some], rows[some]
+        boxes = np.concatenate([here - few[:, 1:3], here + few[:, 3:5]], 1)
         keep = geometry.nms(boxes, score, nms_iou)[:limit]
-        found.append(Detections(boxes[keep], score[keep], angles[keep]))
+        found.append(Detections(boxes[keep], score[keep], _angles(few[keep])))
     return found
+
+
+def _angles(rows: Array) -> Array:
+    """:func:`facekp.finder.targets.predicted_angles` by numpy, which takes a few numbers in a tenth of the time."""
+    if rows.shape[-1] < 7:
+        return np.zeros(len(rows), np.float32)
+    angles = np.degrees(np.arctan2(rows[:, 6], rows[:, 5]))
+    angles[angles <= -180] += 360
+    return angles
 
 
 def _nearly_logit(score: float) -> float:
