@@ -30,7 +30,7 @@ SPLIT = "lfpw/testset"
 def main(model: str, data: str) -> None:
     config_path, config = shipped(model)
     own = config["sha256"]
-    weights = {"labelled": own, "moved": own, "finder": own + shipped("finder")[1]["sha256"]}
+    weights = {"labelled": own, "moved": own, "finder": own + shipped(config.get("face_finder", "finder"))[1]["sha256"]}
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"accuracy-{model}.json"
     history = json.loads(path.read_text("utf-8"))["history"] if path.exists() else []

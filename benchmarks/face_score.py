@@ -1,11 +1,12 @@
 """Fit how a finder's score and the points' scores together say whether it is a face, and record it.
 
-    python benchmarks/face_score.py resnet18-ibug ../shared/data/300w
+    python benchmarks/face_score.py resnet18-ibug ../shared/data/300w [finder-light]
 
 On the validation list of 300-W's train folders: candidates of a low threshold, in every third picture as it is, turned
 by any angle, small, dark and covered, against candidates in all of them with the faces painted over or cut away.
 The weights go to the model's ``config.json`` as ``face_score`` (see ``facekp/models/verdict.py``), what they do on
-halves of the pictures that did not fit them to ``benchmarks/results``.
+halves of the pictures that did not fit them to ``benchmarks/results``.  A finder that is named goes there as
+``face_finder``, as they hold for it; none: ``finder``.
 """
 
 from __future__ import annotations
@@ -50,10 +51,12 @@ UNLABELLED = (
 )
 
 
-def main(model: str, data: str) -> None:
+def main(model: str, data: str, finder: str = "finder") -> None:
     root, path = Path(data), WEIGHTS / model / "config.json"
     config = json.loads(path.read_text("utf-8"))
-    bundle = WatchedDetector.from_pretrained(model, device="cpu")
+    if finder != "finder" or "face_finder" in config:
+        config["face_finder"] = finder
+    bundle = WatchedDetector.from_pretrained(model, finder=finder, device="cpu")
 
     def judging(**verdict: float) -> WatchedDetector:
         changed = {**config, "face_score": {"least": LEAST, **verdict}}
@@ -72,6 +75,7 @@ def main(model: str, data: str) -> None:
     found = {**weights, "least": LEAST, "likely": LIKELY, "again": AGAIN}
     report = {
         "model": model,
+        "finder": finder,
         "face_score": found,
         "candidates": {"faces": int(right.sum()), "others": int((~right).sum())},
         "calibration_error": round(metrics.expected_calibration_error(probability, right), 4),
@@ -147,6 +151,7 @@ def fit(x: Array, right: Array) -> Array:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    given = [word for word in sys.argv[1:] if word != "--show"]
+    if len(given) not in (2, 3):
         sys.exit(__doc__)
-    main(*sys.argv[1:3])
+    main(*given)

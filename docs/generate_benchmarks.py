@@ -158,8 +158,10 @@ def _face_score(r: dict[str, Any]) -> list[str]:
     """What a model's verdict does at every threshold."""
     table, pictures = r["by_threshold"], r["pictures"]
     kinds = list(next(iter(table.values()))["faces_by_kind"])
+    finder = r.get("finder", "finder")
+    by, word = (f", found by `{finder}`", f" {finder}") if finder != "finder" else ("", "")
     lines = [
-        f"### Is it a face? The score of `{r['model']}`'s faces",
+        f"### Is it a face? The score of `{r['model']}`'s faces{by}",
         "",
         "On the validation list, every third picture under each hardship, and all with their faces painted over or cut "
         f"away ({pictures['without']} pictures); each half of them by weights fitted to the other half. The "
@@ -182,7 +184,7 @@ def _face_score(r: dict[str, Any]) -> list[str]:
         f"{r['face_score']['likely']:g} count only where the finder is sure of none, and what is a face with less than "
         f"{r['face_score']['again']:g} after the first look gets no second.",
     ]
-    return [*lines, "", f"```sh\npython benchmarks/face_score.py {r['model']} DATA/300w\n```"]
+    return [*lines, "", f"```sh\npython benchmarks/face_score.py {r['model']} DATA/300w{word}\n```"]
 
 
 def _finder_report(r: dict[str, Any], name: str) -> list[str]:

@@ -145,6 +145,7 @@ def facts(config: dict[str, Any]) -> str:
         "read by": options(config.get("codec", {})),
         "crop": options(config.get("crop", {})),
         "pixels": options(config.get("preprocessing", {})),
+        "found by": f"[{config['face_finder']}](#{config['face_finder']})" if "face_finder" in config else "",
         "finder": options(config.get("finder", {})),
         "calibration": calibrated(config),
         "trained on": "; ".join(config.get("training_data", [])),

@@ -44,7 +44,7 @@ def section(reports: Sequence[tuple[str, dict[str, Any]]]) -> str:
 def _report(r: dict[str, Any], name: str) -> list[str]:
     seen, about, finder = r["pictures"], r["machine"], r.get("finder", "finder")
     lines = [
-        f"### On {about['gpu'] or about['cpu']}{f', by `{finder}`' if finder != 'finder' else ''}",
+        f"### On {about['gpu'] or about['cpu']}{f', by `{finder}`' if finder not in ('finder', 'auto') else ''}",
         "",
         f"{machine_line(about)}. {seen['count']} pictures, {seen['faces']} faces, {r['rounds']} rounds; "
         f"`benchmarks/results/{name}`.",

@@ -15,11 +15,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from facekp import Detector, Face, FacekpError, geometry, schema
+from facekp import Detector, Face, FacekpError, geometry, hub, schema
 from facekp._refine import upright
 from facekp.detector import Refinement
 from facekp.errors import ArgumentError, HubError, ImageError
-from facekp.finder import Detections
+from facekp.finder import Detections, FaceFinder
+from facekp.models.facts import FINDERS
 from facekp.pose import levelled
 
 
@@ -284,6 +285,22 @@ def test_loading_a_folder_and_its_errors(tiny_models: Path) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(ArgumentError, match=r"device: 'cuda' cannot be used here.*try 'auto'"):
             Detector.from_pretrained(tiny_models / "whole", device="cuda")
+
+
+def test_a_model_brings_the_finder_that_it_goes_with(tmp_path: Path) -> None:
+    shipped = Detector.from_pretrained("mobile-ibug", finder=None, device="cpu")
+    assert "face_finder" not in shipped.config
+    Detector(shipped.network, {**shipped.config, "face_finder": "finder-light"}, device="cpu").save_pretrained(tmp_path)
+
+    def numbers(model: str | Path, **options: Any) -> int:
+        finder = Detector.from_pretrained(model, device="cpu", **options).finder
+        assert isinstance(finder, FaceFinder)
+        return sum(p.numel() for p in finder.network.parameters())
+
+    own, light = numbers("mobile-ibug"), numbers(tmp_path)
+    assert own > 1.5 * light
+    assert [numbers(tmp_path, finder="finder"), numbers("mobile-ibug", finder="finder-light")] == [own, light]
+    assert set(FINDERS) == set(hub.bundled("finder"))
 
 
 def test_every_missing_key_of_a_config_is_a_hub_error() -> None:

@@ -470,6 +470,8 @@ UNUSABLE = [
     ({"preprocessing": {"mean": 1, "std": 1, "color": "red"}}, r"preprocessing\.color must be one of rgb, grey"),
     ({"preprocessing": {"mean": 1, "std": 1, "clahe": -1}}, r"preprocessing\.clahe must be a number from 0"),
     ({"preprocessing": {"mean": 1, "std": 1, "color": "grey"}}, r"network: does not take crops of \(1, 16, 16\)"),
+    ({"face_finder": "somebody/else"}, r"face_finder must be one of finder, finder-light, not 'somebody/else'"),
+    ({"face_finder": 3}, r"face_finder must be one of finder, finder-light, not 3"),
     ({"face_score": {"finder": 1}}, "face_score: points, bias, least, likely, min_score missing"),
     (
         {"codec": {"name": "simcc", "input_size": [16, 16]}},

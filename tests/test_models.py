@@ -246,6 +246,7 @@ def test_a_resnet_of_26_layers_has_2_3_4_3_basic_blocks() -> None:
         ({"first_kernel": 5}, (4, 8, 16, 32)),
         ({"first_pool": False}, (2, 4, 8, 16)),
         ({"first_kernel": 3, "first_stride": 1, "first_pool": False}, (1, 2, 4, 8)),
+        ({"first_stride": 4, "first_pool": False}, (4, 8, 16, 32)),
     ],
 )
 def test_the_first_layers_set_the_strides(first: dict[str, Any], strides: tuple[int, ...]) -> None:
@@ -318,6 +319,7 @@ def test_imagenet_weights_fill_the_trunk(channels: int, monkeypatch: pytest.Monk
             "stride 32; choose one of: 16, 2, 4, 8",
         ),
         ({"name": "resnet", "points": 1, "first_kernel": 4}, "first_kernel must be odd .* got 4 and 2"),
+        ({"name": "resnet", "points": 1, "first_stride": 3}, "first_stride 1, 2 or 4, got 7 and 3"),
         ({"name": "resnet", "points": 1, "head": "linear", "head_width": 3}, "network resnet:.*width"),
         ({"name": "mobile", "points": 1, "width": 0}, "width must be positive, got 0"),
         ({"name": "resnet_unet", "points": 1, "stride": 8}, "stride: choose 1, 2 or 4, got 8"),

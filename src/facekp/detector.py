@@ -94,7 +94,7 @@ class Detector(Predictor, Stream):
         *,
         device: str | torch.device = "auto",
         engine: str = "auto",
-        finder: str | Path | finders.Finder | Callable[..., Any] | None = "finder",
+        finder: str | Path | finders.Finder | Callable[..., Any] | None = "auto",
         network: nn.Module | Callable[..., nn.Module] | None = None,
         revision: str | None = None,
         cache_dir: str | Path | None = None,
@@ -112,7 +112,8 @@ class Detector(Predictor, Stream):
             engine: what runs the network and facekp's own finder: ``"torch"``, ``"onnx"`` (ONNX Runtime),
                 ``"opencv"`` (on the CPU), or ``"auto"``: the quickest that is installed; see :mod:`facekp.engine`.
                 They give the same points to a thousandth of a pixel.
-            finder: which face finder: a name or folder; ``"yunet"``, ``"yunet:FILE"`` or an ONNX file for OpenCV's
+            finder: which face finder: ``"auto"``: the one that the model goes with (``face_finder`` in its config;
+                else ``"finder"``); a name or folder; ``"yunet"``, ``"yunet:FILE"`` or an ONNX file for OpenCV's
                 YuNet (:class:`facekp.finder.YuNet`); a function of a picture that gives boxes
                 (:class:`facekp.finder.FunctionFinder`); None for a model that is only given boxes.
             network: for a model whose network is code of your own: its class, or a network of it.  facekp runs no
@@ -138,10 +139,11 @@ class Detector(Predictor, Stream):
         """
         chosen = pick_device(device, engine)
         bundle = hub.load(name, kind="keypoints", revision=revision, cache_dir=cache_dir, token=token)
-        bundle.facts()  # before its network is built
+        facts = bundle.facts()  # before its network is built
         built = hub.network_of(lambda: network_of(network, bundle), bundle)
         full = bundle.config["crop"]["box"] == "full"
-        face_finder = None if finder is None or full else load_finder(finder, cache_dir, engine, token)
+        which = facts.face_finder if isinstance(finder, str) and finder == "auto" else finder
+        face_finder = None if which is None or full else load_finder(which, cache_dir, engine, token)
         return cls(
             built,
             bundle.config,

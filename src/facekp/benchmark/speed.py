@@ -19,6 +19,7 @@ from ..detector import pick_device
 from ..engine import ENGINES, PRECISIONS, runs_on
 from ..errors import ArgumentError, MissingExtraError, unknown_name
 from ..finder import FaceFinder
+from ..models.facts import FINDERS
 from . import starts as starting
 from .cost import SIZE, as_frame
 from .machine import installed, machine
@@ -43,6 +44,7 @@ class Contestant:
     model: str
     engine: str
     precision: str
+    finder: str
     detector: WatchedDetector
 
     def about(self) -> dict[str, Any]:
@@ -50,6 +52,7 @@ class Contestant:
         own = finder.engine if isinstance(finder, FaceFinder) else None
         return {
             "model": self.detector.name,
+            "finder": self.finder,
             "engine": self.engine,
             "network_engine": self.detector.runner.name,
             "finder_engine": None if own is None else own.name,
@@ -81,7 +84,7 @@ def speed(
     starts: int = 5,
     memory: int = 0,
     peers: Sequence[str] = (),
-    finder: str | Path = "finder",
+    finder: str | Path = "auto",
     finder_sides: Sequence[int] = (),
     device: str = "auto",
 ) -> dict[str, Any]:
@@ -115,8 +118,8 @@ def speed(
         device: as ``finder``.
 
     Returns:
-        Plain data, ready for JSON: ``machine``, ``finder``, ``pictures``, ``rows``, ``peers``, ``starts``, ``memory``,
-        ``left_out`` (engines that cannot run a model, when ``engines`` is None).
+        Plain data, ready for JSON: ``machine``, ``finder`` as it was asked for, ``pictures``, ``rows``, ``peers``,
+        ``starts``, ``memory``, ``left_out`` (engines that cannot run a model, when ``engines`` is None).
 
     Raises:
         ArgumentError: a number is out of range, there are no pictures or no face in them, or an engine does not run.
@@ -218,7 +221,9 @@ def _contestants(
                     raise
                 left.append({"model": str(model), "engine": engine, "why": str(error)})
                 continue
-            group.append(Contestant(str(model), engine, precision, detector))
+            finder = options["finder"]
+            which = detector.config.get("face_finder", FINDERS[0]) if finder == "auto" else finder
+            group.append(Contestant(str(model), engine, precision, which, detector))
     if not group:
         raise ArgumentError(f"no engine can run {', '.join(map(str, models))}: {left[0]['why']}")
     return group, left

@@ -40,7 +40,7 @@ def finder(
         ),
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help=MODEL, rich_help_panel=MODELS)] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "auto",
     device: Device = "cpu",
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only so many faces, evenly spread.")] = None,
     turns: Annotated[

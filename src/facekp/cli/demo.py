@@ -27,10 +27,10 @@ def demo(
         str,
         typer.Option(
             metavar="NAME",
-            help="Chosen at first: a name, a folder, yunet, or an ONNX file of YuNet.",
+            help="Chosen at first: auto, the one that the model goes with; a name, a folder, yunet, or an ONNX file.",
             rich_help_panel=MODELS,
         ),
-    ] = "finder",
+    ] = "auto",
     device: Device = "auto",
     engine: Engine = "auto",
     host: Annotated[

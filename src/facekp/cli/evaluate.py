@@ -48,7 +48,7 @@ def evaluate(
             help="What errors are divided by: inter_ocular, inter_pupil, box, diagonal, or two points: a-b.",
         ),
     ] = None,
-    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "auto",
     device: Device = "auto",
     engine: Engine = "auto",
     precision: Precision = "float32",

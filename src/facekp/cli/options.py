@@ -11,7 +11,7 @@ __all__ = ["FINDER", "MODEL", "MODELS", "OUTPUT", "Batch", "Device", "Engine", "
 MODELS, OUTPUT = "Models", "Output"
 
 MODEL = "A name of `facekp models`, a folder, or org/repo."
-FINDER = "The face finder: a name, a folder, yunet, or an ONNX file."
+FINDER = "The face finder: auto, the one that the model goes with; a name, a folder, yunet, or an ONNX file."
 
 Engine = Annotated[
     str,

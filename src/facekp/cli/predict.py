@@ -51,7 +51,7 @@ def predict(
     boxes: Annotated[
         Boxes, typer.Option(metavar="WHOSE", help="labelled: the set's own; or finder: those that it finds.")
     ] = Boxes.labelled,
-    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "auto",
     device: Device = "auto",
     engine: Engine = "auto",
     precision: Precision = "float32",

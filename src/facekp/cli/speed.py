@@ -27,7 +27,7 @@ def speed(
     model: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help=f"{MODEL[:-1]}; repeatable.", rich_help_panel=MODELS)
     ] = None,
-    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "auto",
     finder_side: Annotated[
         list[int] | None,
         typer.Option(

@@ -32,7 +32,7 @@ def video(
         str | None, typer.Option("--json", metavar="FILE|-", help="Write JSON Lines, one object per frame.")
     ] = None,
     model: Annotated[str, typer.Option(metavar="NAME", help=MODEL, rich_help_panel=MODELS)] = "resnet18-ibug",
-    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "finder",
+    finder: Annotated[str, typer.Option(metavar="NAME", help=FINDER, rich_help_panel=MODELS)] = "auto",
     finder_side: Annotated[
         int | None,
         typer.Option(

@@ -126,10 +126,10 @@ class Looker:
     """
 
     def __init__(
-        self, model: str = "resnet18-ibug", finder: str = "finder", *, device: str = "auto", engine: str = "auto"
+        self, model: str = "resnet18-ibug", finder: str = "auto", *, device: str = "auto", engine: str = "auto"
     ) -> None:
         self.models = list(dict.fromkeys([model, *hub.bundled("keypoints")]))
-        self.finders = list(dict.fromkeys([finder, *hub.bundled("finder"), "yunet", WHOLE]))
+        self.finders = list(dict.fromkeys([finder, "auto", *hub.bundled("finder"), "yunet", WHOLE]))
         self._device, self._engine = device, engine
         self._loaded: dict[tuple[str, str], Detector] = {}
         self._lock = threading.Lock()

@@ -22,6 +22,7 @@ NEEDED = ("name", "schema", "codec", "crop", "preprocessing")
 MOST_PIXELS = 4096  # of a crop's side: a hundred megabytes as floats
 CROP_BOXES = ("extent", "source", "full")
 COLORS = ("rgb", "grey")
+FINDERS = ("finder", "finder-light")  # of the package: a model from elsewhere must not bring in another
 _FAR = 1e6  # beyond what any grey level is
 
 
@@ -40,6 +41,7 @@ class Facts:
         std: ... dividing by this.
         clahe: clip limit of the histogram equalisation; 0 is none.
         grey: whether the config says that the network sees one channel.
+        face_finder: the finder that it goes with, one of the package's.
         verdict: how it judges faces, or None.
         int8_ranges: what :func:`facekp.engine.ranges` gave for the network, or None.
     """
@@ -54,6 +56,7 @@ class Facts:
     std: float
     clahe: float
     grey: bool
+    face_finder: str
     verdict: Verdict | None
     int8_ranges: tuple[tuple[float, float], ...] | None
 
@@ -88,6 +91,7 @@ class Facts:
             std=_number("preprocessing.std", pixels, 1e-6, _FAR),
             clahe=_number("preprocessing.clahe", {"clahe": 0, **pixels}, 0, _FAR),
             grey=_choice("preprocessing.color", pixels.get("color", "rgb"), COLORS) == "grey",
+            face_finder=_choice("face_finder", config.get("face_finder", FINDERS[0]), FINDERS),
             verdict=verdict,
             int8_ranges=_ranges(config.get("int8_ranges")),
         )

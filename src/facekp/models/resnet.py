@@ -20,6 +20,7 @@ __all__ = ["BasicBlock", "Bottleneck", "ResNet", "Trunk"]
 
 IMAGENET = (18, 34, 50)  # the depths of which torchvision has weights
 WIDTHS = (64, 128, 256, 512)
+FIRST_STRIDES = (1, 2, 4)
 
 
 class BasicBlock(nn.Module):
@@ -107,9 +108,9 @@ class Trunk(nn.Module):
         super().__init__()
         if depth not in DEPTHS:
             raise unknown_name("ResNet depth", depth, DEPTHS)
-        if first_kernel < 1 or first_kernel % 2 == 0 or first_stride not in (1, 2):
+        if first_kernel < 1 or first_kernel % 2 == 0 or first_stride not in FIRST_STRIDES:
             raise ArgumentError(
-                f"first_kernel must be odd and first_stride 1 or 2, got {first_kernel} and {first_stride}"
+                f"first_kernel must be odd and first_stride 1, 2 or 4, got {first_kernel} and {first_stride}"
             )
         if len(widths) != 4 or min(widths) < 1:
             raise ArgumentError(f"widths: expected four positive numbers, one for each stage; got {widths!r}")
@@ -191,7 +192,8 @@ class ResNet(nn.Module):
         input_size: ``(H, W)`` of the input; ``simcc`` needs it.
         in_channels: 3 for RGB, 1 for grey.
         first_kernel: side of the first convolution's filters, odd.
-        first_stride: of the first convolution, 1 or 2; with 1 the trunk's strides are half as large.
+        first_stride: of the first convolution, 1, 2 or 4; with 1 the trunk's strides are half as large, and with 4
+            and no pooling they are what they are with 2.
         first_pool: whether a 3x3 max-pool of stride 2 follows it; without, the strides are half as large.
         widths: of the four stages' 3x3 convolutions: narrow ones make a network for small machines.
         pretrained: start from torchvision's ImageNet weights (a download; depth 18, 34 and 50).
