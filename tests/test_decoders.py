@@ -447,6 +447,15 @@ def test_decoding_can_be_exported_to_onnx(tmp_path: Path) -> None:
             np.testing.assert_allclose(its, mine.numpy(), atol=1e-3)
 
 
+def test_scores_by_numpy_are_those_by_torch() -> None:
+    codec = create("soft_argmax")
+    codec.calibration = {"slope": -2.7, "bias": [-13.0, -12.5, -14.0]}
+    spread = torch.linspace(-60, 60, 300).reshape(100, 3)
+    by_numpy = codec.scores_of(spread.numpy())
+    assert by_numpy.dtype == np.float32
+    np.testing.assert_allclose(by_numpy, codec.score(spread), atol=1e-6)
+
+
 def test_an_expected_error_finds_the_scale_that_made_the_data() -> None:
     """Errors of mean exp(b_k + 0.8 x): the slope and the biases come back, and the scores alone carry them."""
     generator = torch.Generator().manual_seed(0)

@@ -81,7 +81,8 @@ class Predictor:
             points, scores = self.codec.decode(single(self.network(inputs)))
         elif self.codec.portable:
             read = self.engine(inputs)
-            points, scores = read[..., :2], self.codec.score(read[..., 2])
+            values = read.float().cpu().numpy()
+            return values[..., :2], self.codec.scores_of(values[..., 2])
         else:
             points, scores = self.codec.decode(self.engine(inputs))
         return points.float().cpu().numpy(), scores.float().cpu().numpy()

@@ -147,14 +147,7 @@ def invert(matrix: Array) -> Array:
     """
     matrix = check.numbers(matrix, "matrix")
     if matrix.shape == (2, 3):  # so often that numpy's calls would tell
-        a, b, x, c, d, y = matrix.ravel().tolist()
-        size = a * d - b * c
-        if size == 0:
-            raise ArgumentError(_FLAT)
-        if not math.isfinite(size + x + y):
-            raise ArgumentError(_NOT_FINITE)
-        inverse: Array = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / size
-        return inverse
+        return np.array(_inverse(*matrix.tolist()))
     if matrix.shape[-2:] != (2, 3):
         raise ArgumentError(f"matrix: expected (..., 2, 3), got {matrix.shape}")
     if not np.isfinite(matrix).all():
@@ -164,6 +157,17 @@ def invert(matrix: Array) -> Array:
     except np.linalg.LinAlgError:
         raise ArgumentError(_FLAT) from None
     return np.concatenate([linear, -linear @ matrix[..., 2:]], -1)
+
+
+def _inverse(across: list[float], down: list[float]) -> list[list[float]]:
+    """:func:`invert` of one matrix, row by row."""
+    (a, b, x), (c, d, y) = across, down
+    size = a * d - b * c
+    if size == 0:
+        raise ArgumentError(_FLAT)
+    if not math.isfinite(size + x + y):
+        raise ArgumentError(_NOT_FINITE)
+    return [[d / size, -b / size, (b * y - d * x) / size], [-c / size, a / size, (c * x - a * y) / size]]
 
 
 def zoom(matrix: Array) -> float:
@@ -211,13 +215,12 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     """
     _check_pixels(image, border)
     matrix, (height, width) = _two_by_three(matrix), check.size(size)
-    inverse = invert(matrix)
+    across, down = matrix.tolist()
+    inverse = _inverse(across, down)
     if height > _LONGEST or width > _LONGEST:
         raise ArgumentError(f"size: expected at most {_LONGEST} pixels a side, got {(height, width)}")
     k = max(1, int(1 / max(zoom(matrix), 1e-6) + 1e-6))
-    (x0, x1), (y0, y1) = (
-        _seen(row, size, side, k) for row, side in zip(inverse.tolist(), image.shape[1::-1], strict=True)
-    )
+    (x0, x1), (y0, y1) = (_seen(row, size, side, k) for row, side in zip(inverse, image.shape[1::-1], strict=True))
     if border is None:  # at least one row and one column of the edge that is repeated
         x0, y0 = min(x0, image.shape[1] - 1), min(y0, image.shape[0] - 1)
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
@@ -228,8 +231,8 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     if k > 1:
         part = _shrink(part, high, wide)
     # pixel (0, 0) of the part is the middle of its first block
-    start = np.array([x0 + (wide - 1) / 2, y0 + (high - 1) / 2])
-    local = np.concatenate([matrix[:, :2] * (wide, high), (matrix[:, :2] @ start + matrix[:, 2])[:, None]], 1)
+    x, y = x0 + (wide - 1) / 2, y0 + (high - 1) / 2
+    local = np.array([[a * wide, b * high, a * x + b * y + shift] for a, b, shift in (across, down)])
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     value = (float(border or 0),) * 4
     # OpenCV resamples four channels three times as fast as three, to the same values.
@@ -292,8 +295,8 @@ def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:
         side: how long the picture is.
         k: pixels are averaged over blocks of this side: where possible they are a whole number of blocks.
     """
-    corners = [row[0] * x + row[1] * y + row[2] for x in (-1, size[1]) for y in (-1, size[0])]
-    low, high = (min(max(v, -1e9), 1e9) for v in (min(corners), max(corners)))
+    (x0, x1), (y0, y1) = (sorted((-step, step * far)) for step, far in ((row[0], size[1]), (row[1], size[0])))
+    low, high = min(max(x0 + y0 + row[2], -1e9), 1e9), min(max(x1 + y1 + row[2], -1e9), 1e9)
     first = max(0, math.floor(low + 1e-4) - k - 1)  # whole numbers come with the error of the inverse
     last = min(side, math.ceil(high - 1e-4) + k + 2)
     return first, min(side, last + (first - last) % k) if last - first >= k else last

@@ -9,6 +9,7 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from .calibration import check as check_calibration
 
 __all__ = ["Codec"]
 
+Array = npt.NDArray[Any]
 Size = tuple[int, int]
 
 #: Losses between points that any codec may take.
@@ -97,6 +99,19 @@ class Codec(ABC):
         """Probability that a point is right: ``sigmoid(bias_k + slope * log_spread)``."""
         bias = _tensor(self.calibration["bias"], log_spread.device)
         return torch.sigmoid(bias + float(self.calibration["slope"]) * log_spread)
+
+    def scores_of(self, log_spread: Array) -> Array:
+        """:meth:`score` by numpy, which takes a fifth of the time for the points of one face.
+
+        Args:
+            log_spread: ``(N, K)`` float32.
+
+        Returns:
+            ``(N, K)`` float32.
+        """
+        logit = np.asarray(self.calibration["bias"], np.float32) + float(self.calibration["slope"]) * log_spread
+        scores: Array = 1 / (1 + np.exp(-np.clip(logit, -80, 80)))
+        return scores
 
     def expected_error(self, scores: Tensor) -> Tensor | None:
         """How far off points of these scores are to be expected.

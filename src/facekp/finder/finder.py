@@ -215,7 +215,9 @@ class FaceFinder:
                     found[i].append(seen(detections, view))
         return [merge(parts, self.config.nms_iou) for parts in found]
 
-    def _views(self, size: tuple[int, int], side: int | None, tile: int | None, turns: Sequence[float]) -> list[View]:
+    def _views(
+        self, size: tuple[int, int], side: int | None, tile: int | None, turns: Sequence[float]
+    ) -> tuple[View, ...]:
         config = self.config
         return views(
             size,
@@ -224,7 +226,7 @@ class FaceFinder:
             max_zoom=config.max_zoom,
             step=STRIDES[-1],
             tile=tile,
-            turns=turns,
+            turns=tuple(turns),
         )
 
     @torch.inference_mode()

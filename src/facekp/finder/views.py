@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from numbers import Integral, Real
 from typing import Any
@@ -33,14 +34,20 @@ class View:
         size: ``(H, W)`` of the view.
         angle: by how many degrees the view is turned clockwise.
         core: ``(4,)`` xyxy in the picture: faces whose centre lies elsewhere are another view's.  None: all count.
+        inverse: from view to picture.
     """
 
     matrix: Array
     size: Size
     angle: float = 0.0
     core: Array | None = None
+    inverse: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inverse = geometry.invert(self.matrix)
 
 
+@lru_cache(maxsize=64)
 def views(
     size: Size,
     *,
@@ -49,9 +56,11 @@ def views(
     max_zoom: float,
     step: int,
     tile: int | None = None,
-    turns: Sequence[float] = (),
-) -> list[View]:
+    turns: tuple[float, ...] = (),
+) -> tuple[View, ...]:
     """All looks at a picture of ``size = (H, W)``; the first is the whole, upright.
+
+    Kept for the next picture of this size; whoever takes them leaves them as they are.
 
     Args:
         size: of the picture.
@@ -73,7 +82,7 @@ def views(
                 view = _view(region, angle, 1.0, margin, step)
                 view.core = core
                 found.append(view)
-    return found
+    return tuple(found)
 
 
 def _turned_size(region: Array, angle: float) -> tuple[float, float]:
@@ -119,9 +128,8 @@ def _spans(length: int, tile: int) -> list[tuple[tuple[float, float], tuple[floa
 
 def seen(detections: Detections, view: View) -> Detections:
     """What was found in a view, in the picture's pixels and angles; faces of another view's core are left out."""
-    inverse = geometry.invert(view.matrix)
     boxes = detections.boxes.astype(np.float64)
-    centres = geometry.apply(inverse, (boxes[:, :2] + boxes[:, 2:]) / 2).reshape(-1, 2)
+    centres = geometry.apply(view.inverse, (boxes[:, :2] + boxes[:, 2:]) / 2).reshape(-1, 2)
     zoom = math.hypot(float(view.matrix[0, 0]), float(view.matrix[1, 0]))
     half = ((boxes[:, 2:] - boxes[:, :2]) / (2 * zoom)).astype(np.float32)
     angles = 180 - (180 - (detections.angles - view.angle)) % 360  # in (-180, 180]
