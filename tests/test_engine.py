@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -229,6 +230,46 @@ def test_auto_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Engine(models.create("mobile", points=5)).name == "opencv"
     with pytest.raises(MissingExtraError, match=r"facekp\[onnx\]"):
         Engine(nn.Identity(), "onnx")
+
+
+def test_auto_without_the_extra_runs_one_picture_by_opencv_and_more_by_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_installed", lambda: False)
+    narrow = {"points": 5, "widths": [8, 8, 8, 8], "head_width": 8}
+    network = lively(models.create("resnet", **narrow))
+    auto = Engine(network)
+    for size in ((64, 64), (52, 60)):
+        inputs = torch.rand(3, 3, *size)
+        with torch.inference_mode():
+            expected = network(inputs)
+        for part in (inputs, inputs[:1]):
+            torch.testing.assert_close(auto(part), expected[: len(part)], atol=1e-4, rtol=1e-4)
+    assert [auto.by(count) for count in (0, 1, 2)] == ["torch", "opencv", "torch"]
+    kinds = {type(runner).__name__ for runner in auto._runners.values()}
+    assert kinds == {"_OpenCV", "_Torch"}
+    assert pickle.loads(pickle.dumps(auto)).by(1) == "opencv"
+    assert Engine(network, "torch").by(1) == "torch"
+    assert Engine(models.create("resnet", points=5)).by(1) == "torch"  # large
+    odd = Engine(Odd())
+    torch.testing.assert_close(odd(inputs[:1]), Odd()(inputs[:1]))
+    assert odd.by(1) == "torch"
+
+
+@pytest.mark.parametrize("name", ["onnx", "opencv"])
+def test_what_is_rounded_at_one_size_is_recorded_for_it(name: str) -> None:
+    if name == "onnx":
+        pytest.importorskip("onnxruntime")
+    network = lively(models.create("resnet", points=5, widths=[8, 8, 8, 8], head_width=8))
+    for sizes in itertools.permutations([(64, 64), (52, 60), (96, 64)]):  # of 52, 2 is to be 4, and 4 to be 7
+        runs = Engine(network, name)
+        for size in sizes:
+            inputs = torch.rand(2, 3, *size)
+            with torch.inference_mode():
+                torch.testing.assert_close(runs(inputs), network(inputs), atol=1e-4, rtol=1e-4)
+        assert len({id(runner) for runner in runs._runners.values()}) == 2
+    unet = Engine(models.create("unet", points=5), name)
+    unet(torch.rand(1, 3, 32, 32))
+    with pytest.raises(ArgumentError, match="multiples of 16"):
+        unet(torch.rand(1, 3, 40, 32))
 
 
 def test_auto_on_a_gpu() -> None:

@@ -74,7 +74,7 @@ def iou(a: Array, b: Array) -> Array:
         ArgumentError: a shape does not fit.
     """
     a, b = _rows_of_four(a, "a")[:, None], _rows_of_four(b, "b")[None]
-    wh = np.clip(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0, None)
+    wh = np.maximum(np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2]), 0)
     both = wh[..., 0] * wh[..., 1]
     union = _area(a) + _area(b) - both
     result: Array = both / np.maximum(union, 1e-12)
@@ -91,7 +91,7 @@ def _rows_of_four(boxes: Any, argument: str) -> Array:
 
 
 def _area(boxes: Array) -> Array:
-    wh = np.clip(boxes[..., 2:] - boxes[..., :2], 0, None)
+    wh = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)
     area: Array = wh[..., 0] * wh[..., 1]
     return area
 

@@ -90,7 +90,7 @@ class Predictor:
     def _input(self, crops: Array) -> Tensor:
         if self.clahe:
             crops = np.stack([equalised(crop, self.clahe, grey=self.grey) for crop in crops])
-        if len(crops) and not self.grey and self.engine is not None and self.engine.name != "torch":
+        if len(crops) and not self.grey and self.engine is not None and self.engine.by(len(crops)) != "torch":
             return planes(crops, self.mean, self.std).to(self.device)
         batch = torch.from_numpy(crops).to(self.device).permute(0, 3, 1, 2)
         return network_input(batch, self.mean, self.std, grey=self.grey)

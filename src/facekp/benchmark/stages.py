@@ -108,5 +108,8 @@ class _Watched:
     def name(self) -> str:
         return self.detector.runner.name
 
+    def by(self, count: int) -> str:
+        return self.detector.runner.by(count)
+
     def __call__(self, inputs: Tensor) -> Tensor:
         return self.detector.run(inputs)

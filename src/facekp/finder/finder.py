@@ -247,7 +247,7 @@ class FaceFinder:
 
     def _inputs(self, images: Sequence[Array]) -> Tensor:
         """uint8 ``(H, W, 3)`` RGB → the float ``(N, 3, H, W)`` that the network sees, as who runs it likes it best."""
-        if self.engine is not None and self.engine.name != "torch":
+        if self.engine is not None and self.engine.by(len(images)) != "torch":
             return planes(images, self.config.mean, self.config.std).to(self.device)
         pixels = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).to(self.device)  # channels last already
         return pixels.float().sub_(self.config.mean).div_(self.config.std)
