@@ -80,6 +80,37 @@ def test_the_identity_changes_nothing_and_a_mirror_is_exact() -> None:
     np.testing.assert_array_equal(geometry.warp(image, geometry.mirror_matrix(17), (13, 17)), image[:, ::-1])
 
 
+@PROPERTY
+@given(
+    *(st.integers(-40, 40) for _ in range(2)),
+    st.sampled_from([1, 2, 4]),
+    st.sampled_from([(20, 32), (20, 32, 1), (24, 36, 3)]),
+    st.sampled_from([None, 0, 114]),
+)
+def test_a_move_by_whole_pixels_is_a_copy(
+    right: int, down: int, k: int, shape: tuple[int, ...], border: int | None
+) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    size = (25, 21)
+
+    def moved(more: float) -> np.ndarray:
+        shift = [right + (1 / k - 1) / 2 + more, down + (1 / k - 1) / 2 + more]
+        return geometry.warp(image, [[1 / k, 0, shift[0]], [0, 1 / k, shift[1]]], size, border=border)
+
+    assert moved(0).shape == (*size, *shape[2:])
+    np.testing.assert_allclose(moved(0).astype(float), moved(1e-5), atol=1)  # resampled
+    if border is not None:
+        least = np.full((25, 21), border, np.uint8)
+        rows, columns = image.shape[0] // k, image.shape[1] // k
+        first = image.reshape(rows, k, columns, k, -1).mean((1, 3))[..., 0]
+        for y in range(25):
+            for x in range(21):
+                if 0 <= y - down < rows and 0 <= x - right < columns:
+                    least[y, x] = np.clip(np.round(first[y - down, x - right]), 0, 255)
+        given = moved(0).reshape(25, 21, -1)[..., 0]
+        np.testing.assert_allclose(given.astype(float), least, atol=1 if k > 1 else 0)
+
+
 @pytest.mark.parametrize("size", [(20, 25), (40, 50), (128, 96)])
 def test_colours_are_warped_as_each_is_alone(size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, (120, 130, 3), np.uint8)

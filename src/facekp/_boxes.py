@@ -114,6 +114,8 @@ def nms(boxes: Array, scores: Array, threshold: float = 0.45) -> Array:
         raise ArgumentError("boxes, scores: expected finite numbers, got NaN or infinite ones")
     check.number(threshold, "threshold")
     order = np.argsort(-scores, kind="stable")
+    if len(order) < 2:
+        return order
     overlap = iou(boxes, boxes)
     alive = np.ones(len(order), bool)
     keep = []

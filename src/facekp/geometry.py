@@ -232,18 +232,41 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
         part = _shrink(part, high, wide)
     # pixel (0, 0) of the part is the middle of its first block
     x, y = x0 + (wide - 1) / 2, y0 + (high - 1) / 2
-    local = np.array([[a * wide, b * high, a * x + b * y + shift] for a, b, shift in (across, down)])
+    rows = [[a * wide, b * high, a * x + b * y + shift] for a, b, shift in (across, down)]
+    if border is not None and (by := _whole(rows)):
+        out: Array = _moved(part, by, (height, width), border)
+        return out if out.ndim == image.ndim else out[..., None]
+    local = np.array(rows)
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     value = (float(border or 0),) * 4
     # OpenCV resamples four channels three times as fast as three, to the same values.
     fourth = part.shape[2:] == (3,) and part.dtype == np.uint8 and part.size <= 12 * height * width
     source = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA) if fourth else part
-    out: Array = cv2.warpAffine(
+    out = cv2.warpAffine(
         source, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
     )
     if fourth:
         out = cv2.cvtColor(out, cv2.COLOR_RGBA2RGB)
     return out if out.ndim == image.ndim else out[..., None]  # OpenCV drops a single channel
+
+
+def _whole(rows: list[list[float]]) -> tuple[int, int] | None:
+    """By how many pixels to the right and down a map moves, where it does nothing else."""
+    (a, b, right), (c, d, down) = rows
+    off = max(abs(a - 1), abs(b), abs(c), abs(d - 1), abs(right - round(right)), abs(down - round(down)))
+    if off > 1e-6:
+        return None
+    return round(right), round(down)
+
+
+def _moved(part: Array, by: tuple[int, int], size: Size, border: int) -> Array:
+    """What a map that moves by whole pixels gives: pictures of the usual sizes are often halved or quartered."""
+    out = np.full((*size, *part.shape[2:]), border, part.dtype)
+    (x, y), (height, width) = by, part.shape[:2]
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + width, size[1]), min(y + height, size[0])
+    if x0 < x1 and y0 < y1:
+        out[y0:y1, x0:x1] = part[y0 - y : y1 - y, x0 - x : x1 - x]
+    return out
 
 
 _PIXELS = frozenset(np.dtype(kind) for kind in ("uint8", "uint16", "int16", "float32", "float64"))

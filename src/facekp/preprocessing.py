@@ -100,8 +100,10 @@ def planes(images: Sequence[Array] | Array, mean: float, std: float) -> Tensor:
     check.number(mean, "mean")
     check.number(std, "std", above=0)
     values = np.empty((len(images), 3, *images[0].shape[:2]), np.float32)
+    apart = np.empty(values.shape[1:], np.uint8)
     for image, place in zip(images, values, strict=True):
-        for plane, goal in zip(cv2.split(image), place, strict=True):
-            np.subtract(plane, np.float32(mean), out=goal)
+        cv2.split(image, list(apart))
+        place[...] = apart
+    values -= np.float32(mean)
     values /= np.float32(std)
     return torch.from_numpy(values)
