@@ -26,18 +26,20 @@ from facekp.engine import Engine, fused, ranges
 
 def networks() -> dict[str, tuple[nn.Module, tuple[int, int, int, int]]]:
     """Those of the package, and one of random weights: shape decides the time, not weights."""
-    shipped, small = (Detector.from_pretrained(name, device="cpu") for name in ("resnet18-ibug", "mobile-ibug"))
+    names = ("resnet18-ibug", "mobile-ibug", "mobile-light-ibug")
+    shipped, small, light = (Detector.from_pretrained(name, device="cpu") for name in names)
     assert isinstance(shipped.finder, finder.FaceFinder)
-    light = Detector.from_pretrained("mobile-ibug", finder="finder-light", device="cpu").finder
-    assert isinstance(light, finder.FaceFinder)
+    assert isinstance(light.finder, finder.FaceFinder)
     mobile = models.create("mobile", points=68, width=0.75)
     return {
         "finder, 288x384": (shipped.finder.network, (1, 3, 288, 384)),
-        "finder-light, 288x384": (light.network, (1, 3, 288, 384)),
+        "finder-light, 288x384": (light.finder.network, (1, 3, 288, 384)),
         "resnet18-ibug": (shipped.network, (1, 3, *shipped.crop_size)),
         "resnet18-ibug, 16 faces": (shipped.network, (16, 3, *shipped.crop_size)),
         "mobile-ibug": (small.network, (1, 3, *small.crop_size)),
         "mobile-ibug, 16 faces": (small.network, (16, 3, *small.crop_size)),
+        "mobile-light-ibug": (light.network, (1, 3, *light.crop_size)),
+        "mobile-light-ibug, 16 faces": (light.network, (16, 3, *light.crop_size)),
         "network `mobile`, width 0.75": (mobile, (1, 3, 128, 128)),
     }
 

@@ -70,8 +70,8 @@ def main(model: str, data: str, finder: str = "finder") -> None:
     x = np.c_[np.ones(len(rows)), logit(rows[:, 1]), logit(rows[:, 2])]
     held_out = np.where(part == 0, x @ fit(x[part == 1], right[part == 1]), x @ fit(x[part == 0], right[part == 0]))
     probability = 1 / (1 + np.exp(-held_out))
-    bias, finder, points = (round(float(v), 4) for v in fit(x, right))
-    weights = {"finder": finder, "points": points, "bias": bias, "min_score": MIN_SCORE}
+    bias, sure, points = (round(float(v), 4) for v in fit(x, right))
+    weights = {"finder": sure, "points": points, "bias": bias, "min_score": MIN_SCORE}
     found = {**weights, "least": LEAST, "likely": LIKELY, "again": AGAIN}
     report = {
         "model": model,

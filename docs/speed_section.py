@@ -23,7 +23,8 @@ own 384 sees half as large ones. *onnx* needs the extra `facekp[onnx]`; the base
 COMMANDS = """\
 ```sh
 python benchmarks/peers/dlib_ert.py ert.dat --train DATA/300w/labels_ibug_300W_train.xml
-facekp benchmark speed DATA/300w/lfpw/testset --model resnet18-ibug --model mobile-ibug --threads 1 --threads 2 \\
+facekp benchmark speed DATA/300w/lfpw/testset \\
+  --model resnet18-ibug --model mobile-ibug --model mobile-light-ibug --threads 1 --threads 2 \\
   --precision float32 --precision bfloat16 --precision int8 --finder-side 256 --finder-side 192 --memory 5000 \\
   --peer "python benchmarks/peers/dlib_ert.py ert.dat" --peer "python benchmarks/peers/mediapipe_mesh.py" \\
   --output speed.json

@@ -371,7 +371,7 @@ def test_a_model_without_ranges_says_so() -> None:
         Detector(whole.network, config, engine="auto", precision="int8", device="cpu")
 
 
-@pytest.mark.parametrize("name", ["mobile-ibug", "resnet18-ibug"])
+@pytest.mark.parametrize("name", ["mobile-ibug", "mobile-light-ibug", "resnet18-ibug"])
 def test_a_shipped_model_is_near(name: str) -> None:
     exact, whole = (Detector.from_pretrained(name, device="cpu", precision=p) for p in ("float32", "int8"))
     assert whole.engine is not None

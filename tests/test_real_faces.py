@@ -15,7 +15,7 @@ from facekp.errors import ImageError
 
 PICTURE = Path(__file__).parents[1] / "examples" / "astronaut.jpg"
 GOLDEN = Path(__file__).parent / "golden"
-MODELS = ("resnet18-ibug", "mobile-ibug")
+MODELS = ("resnet18-ibug", "mobile-ibug", "mobile-light-ibug")
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +48,12 @@ def test_the_golden_output_beside_the_weights(name: str, upright: np.ndarray) ->
     np.testing.assert_allclose(face.scores, golden.scores, atol=0.05)
 
 
-def test_the_small_model_is_small_and_agrees_with_the_large_one(truth: Face, upright: np.ndarray) -> None:
-    small = Detector.from_pretrained("mobile-ibug", device="cpu")
+@pytest.mark.parametrize("name", MODELS[1:])
+def test_the_small_models_are_small_and_agree_with_the_large_one(name: str, truth: Face, upright: np.ndarray) -> None:
+    small = Detector.from_pretrained(name, device="cpu")
     assert sum(p.numel() for p in small.network.parameters()) <= 1_500_000
-    assert "mobile-ibug" in list_models()
-    assert (Path(hub.__file__).parent / "weights" / "mobile-ibug" / "model.safetensors").stat().st_size <= 3_000_000
+    assert name in list_models()
+    assert (Path(hub.__file__).parent / "weights" / name / "model.safetensors").stat().st_size <= 3_000_000
     (face,) = small(upright)
     assert error(face, truth.keypoints) < 0.03
 

@@ -16,7 +16,7 @@ from facekp.sample import Sample
 from facekp.training import dry, recipe
 
 #: Where the layers do not depend on the input's size, a small one shows the same.
-SMALL = ("300w-", "pixelwise-", "kaggle-e-resnet", "resnet18-ibug", "mobile-ibug")
+SMALL = ("300w-", "pixelwise-", "kaggle-e-resnet", "resnet18-ibug", "mobile-")
 FIRST = ("nose-tip-a1", "all-points-b2", "300w-c1-resnet18", "pixelwise-d-unet", "kaggle-e-simple")  # of each family
 KEYPOINTS = [name for name in recipe.names() if recipe.load(name).task == "keypoints"]
 HELD = (0, 5, 9)
