@@ -8,8 +8,8 @@ Milliseconds of CPU for one picture, one thread of an x86-64 with AVX-512 (``pyt
     mobile-ibug, 128x128          2.8     5.9      6.0             6.2
 
 So ``"auto"`` is ONNX Runtime where it is installed, and else PyTorch, but for networks of depthwise convolutions, at
-which OpenCV is as quick or quicker, and for one picture at a time in a small network: there OpenCV takes a fifth to a
-third less time on an AMD EPYC with AVX2, and as long here.  On a GPU it is PyTorch.
+which OpenCV is as quick or quicker, and for one picture at a time in a small network: there OpenCV takes up to a
+third less time on two cores of an AMD EPYC with AVX2, and as long here.  On a GPU it is PyTorch.
 """
 
 from __future__ import annotations

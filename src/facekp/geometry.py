@@ -242,9 +242,7 @@ def warp(image: Array, matrix: Array, size: Size, *, border: int | None = 0) -> 
     # OpenCV resamples four channels three times as fast as three, to the same values.
     fourth = part.shape[2:] == (3,) and part.dtype == np.uint8 and part.size <= 12 * height * width
     source = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA) if fourth else part
-    out = cv2.warpAffine(
-        source, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value
-    )
+    out = cv2.warpAffine(source, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=value)
     if fourth:
         out = cv2.cvtColor(out, cv2.COLOR_RGBA2RGB)
     return out if out.ndim == image.ndim else out[..., None]  # OpenCV drops a single channel
