@@ -19,7 +19,7 @@ the network: a candidate may turn out to be no face, and a face may be cut out o
 face is looked at once. A peer that finds faces is timed on the whole frame, one that is given boxes on the frame's
 face. *Finder at 192*: `finder_side=192`, which sees faces from about a tenth of the frame's width, where the finder's
 own 384 sees half as large ones. Each model has the finder that its config names: `finder-light` of
-`mobile-light-ibug`, `finder` of the others. *onnx* needs the extra `facekp[onnx]`; the base install has the other engines."""
+`mobile-light-ibug`, `finder` of the others. *onnx* needs the extra `facekp[onnx]`; the base install has the others."""
 
 COMMANDS = """\
 ```sh
