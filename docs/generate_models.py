@@ -187,13 +187,12 @@ def recipe_text(name: str) -> str:
 def usage(config: dict[str, Any]) -> str:
     finder = config["type"] == "finder"
     argument = f'finder="{config["name"]}"' if finder else f'"{config["name"]}"'
-    said = " (the default)" if finder and config["name"] == "finder" else ""
-    return "\n".join(
-        [
-            f"```python\nimport facekp\n\ndetector = facekp.Detector.from_pretrained({argument})\n```",
-            *(["", f"It is used{said} by every detector of points."] if said else []),
-        ]
-    )
+    lines = [f"```python\nimport facekp\n\ndetector = facekp.Detector.from_pretrained({argument})\n```"]
+    if finder:
+        goes = {c["name"]: c.get("face_finder", "finder") for c in configs() if c["type"] != "finder"}
+        mine = ", ".join(f"`{model}`" for model, its in goes.items() if its == config["name"])
+        lines += ["", f"The finder of {mine}{', and of models that name none' if config['name'] == 'finder' else ''}."]
+    return "\n".join(lines)
 
 
 def chapter(config: dict[str, Any]) -> str:

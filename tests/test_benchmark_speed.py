@@ -264,6 +264,8 @@ def test_wrong_pictures(tiny_models: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("facekp.benchmark.machine.metadata.version", _missing)
     with pytest.raises(MissingExtraError, match=r"facekp\[onnx\]"):
         benchmark.speed([blank], engines=["onnx"], **tiny)
+    with pytest.raises(MissingExtraError, match=r"facekp\[onnx\]"):
+        benchmark.speed([blank], precisions=["int8"], **tiny)
 
 
 def test_pictures_without_a_face(

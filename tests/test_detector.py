@@ -499,6 +499,14 @@ def test_where_a_face_is_by_its_points(angle: float) -> None:
     np.testing.assert_allclose(found[0], tight(), atol=1e-3)
     assert found[1] == pytest.approx(angle, abs=1e-3)
     assert levelled(np.full((68, 2), 7.0), schema.get("ibug68")) is None
+    over = levelled(-schema.get("ibug68").mean_shape, schema.get("ibug68"))
+    assert over is not None
+    assert over[1] == 180.0
+    far = face_at(angle)
+    far[3, 0] = np.inf
+    near = levelled(far, schema.get("ibug68"))
+    assert near is not None
+    assert near[1] == pytest.approx(angle, abs=2)
 
 
 def test_the_upright_box_of_a_turned_one() -> None:

@@ -247,6 +247,11 @@ def test_auto_without_the_extra_runs_one_picture_by_opencv_and_more_by_pytorch(m
     kinds = {type(runner).__name__ for runner in auto._runners.values()}
     assert kinds == {"_OpenCV", "_Torch"}
     assert pickle.loads(pickle.dumps(auto)).by(1) == "opencv"
+    assert "'torch', 'opencv' for one picture" in repr(auto)
+    for side in range(32, 72):
+        auto(torch.rand(1, 3, side, side))
+    assert len(auto._runners) == engine._MOST
+    assert len({id(runner) for runner in auto._runners.values()}) == 2
     assert Engine(network, "torch").by(1) == "torch"
     assert Engine(models.create("resnet", points=5)).by(1) == "torch"  # large
     odd = Engine(Odd())
@@ -266,6 +271,15 @@ def test_what_is_rounded_at_one_size_is_recorded_for_it(name: str) -> None:
             with torch.inference_mode():
                 torch.testing.assert_close(runs(inputs), network(inputs), atol=1e-4, rtol=1e-4)
         assert len({id(runner) for runner in runs._runners.values()}) == 2
+
+    class Grown(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return nn.functional.interpolate(nn.functional.avg_pool2d(x.mul_(0.5), 2), size=x.shape[-2:])
+
+    grown = Engine(Grown(), name)
+    for sides in ((64, 64), (65, 63), (32, 64)):
+        inputs = torch.rand(1, 3, *sides)
+        torch.testing.assert_close(grown(inputs.clone()), grown.network(inputs.clone()))
     unet = Engine(models.create("unet", points=5), name)
     unet(torch.rand(1, 3, 32, 32))
     with pytest.raises(ArgumentError, match="multiples of 16"):

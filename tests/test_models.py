@@ -320,6 +320,7 @@ def test_imagenet_weights_fill_the_trunk(channels: int, monkeypatch: pytest.Monk
         ),
         ({"name": "resnet", "points": 1, "first_kernel": 4}, "first_kernel must be odd .* got 4 and 2"),
         ({"name": "resnet", "points": 1, "first_stride": 3}, "first_stride 1, 2 or 4, got 7 and 3"),
+        ({"name": "resnet", "points": 1, "first_stride": 4.0}, "first_stride 1, 2 or 4, got 7 and 4.0"),
         ({"name": "resnet", "points": 1, "head": "linear", "head_width": 3}, "network resnet:.*width"),
         ({"name": "mobile", "points": 1, "width": 0}, "width must be positive, got 0"),
         ({"name": "resnet_unet", "points": 1, "stride": 8}, "stride: choose 1, 2 or 4, got 8"),

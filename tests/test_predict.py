@@ -322,6 +322,8 @@ def test_boxes_that_a_format_cannot_hold_are_warned_of(tmp_path: Path, caplog: p
     with caplog.at_level(logging.WARNING):
         write(predict(model(), labelled(1)), target, planned(target, "pts"))
     assert "the boxes of stretched on drawn are lost" in caplog.text
+    with pytest.raises(ArgumentError, match=r"other: its ending tells no format; say which \(--to\)"):
+        planned(tmp_path / "other")
 
 
 def test_the_model_in_the_package_sends_kaggle_good_points(data_root: Path, tmp_path: Path) -> None:

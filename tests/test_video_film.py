@@ -177,6 +177,12 @@ def test_damaged_frames_are_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: 
         times_of(monkeypatch, tmp_path / "a.mp4", [])
 
 
+def test_a_file_without_a_film(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no film")
+    with pytest.raises(ImageError, match=r"text\.jpg"):  # before a film is written
+        video.Reader(tmp_path / "text.jpg")
+
+
 def test_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="over the limit"):
         times_of(monkeypatch, tmp_path / "a.mp4", [0.0], CAP_PROP_FRAME_WIDTH=1e7)

@@ -111,7 +111,7 @@ class Detector(Predictor, Stream):
             device: ``"auto"`` (CUDA, then MPS, then CPU), or any name that torch knows.
             engine: what runs the network and facekp's own finder: ``"torch"``, ``"onnx"`` (ONNX Runtime),
                 ``"opencv"`` (on the CPU), or ``"auto"``: the quickest that is installed; see :mod:`facekp.engine`.
-                They give the same points to a thousandth of a pixel.
+                In given boxes they give the same points to a thousandth of a pixel.
             finder: which face finder: ``"auto"``: the one that the model goes with (``face_finder`` in its config;
                 else ``"finder"``); a name or folder; ``"yunet"``, ``"yunet:FILE"`` or an ONNX file for OpenCV's
                 YuNet (:class:`facekp.finder.YuNet`); a function of a picture that gives boxes

@@ -268,7 +268,7 @@ def _try(picture: Any, name: str, device: str, engine: str, seen: set[str]) -> t
     from .detector import Detector
 
     detector = Detector.from_pretrained(name, device=device, engine=engine)
-    used = engine if detector.engine is None else detector.engine.name
+    used = engine if detector.engine is None else detector.engine.by(1)
     title = f"{name}, {used} on {detector.device}"
     if title in seen:
         return title, None

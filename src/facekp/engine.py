@@ -54,6 +54,8 @@ _OTHER_IN_INTEGERS = (
     "for eight bits"
 )
 
+_MOST = 32  # sizes for which what runs them is kept
+
 Runner = Callable[[Tensor], Tensor]
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,8 @@ log = logging.getLogger(__name__)
 class Engine:
     """A network, made ready to be run very often, by the quickest means.
 
-    It is made at the first call, of the weights that the network has then; the network itself stays as it is.
+    It is made at the first call, of the weights that the network has then, and may be made again for another size of
+    input: who changes weights makes another engine.  The network itself stays as it is.
     It can be pickled (what was made is made again) and shared by threads.
 
     Args:
@@ -179,13 +182,18 @@ class Engine:
 
     def _made(self, inputs: Tensor, name: str, size: tuple[int, ...]) -> Runner:
         try:
-            runner = self._another(name, size) or self._new(name, inputs)
+            runner = self._another(name, size)
+            if runner is None and name == self._alone and any(made == name for made, _ in self._runners):
+                runner = self._another("torch", size) or self._new("torch", inputs)  # one recording is enough
+            runner = runner or self._new(name, inputs)
         except CannotRecordError as error:
             if self.asked != "auto":
                 instead = "engine='torch'" if self.ranges is None else "precision='float32'"
                 raise ArgumentError(f"engine {name!r}: {error}; use {instead}") from None
             self._name, self._alone = "torch", ""
             return self._made(inputs, "torch", size)
+        if len(self._runners) >= _MOST:
+            self._runners.pop(next(iter(self._runners)))
         self._runners[name, size] = runner
         return runner
 
@@ -195,7 +203,7 @@ class Engine:
         if runner is None or name == "torch":
             return runner
         example = _noise(size).to(self.device)
-        answer = single(self.network(example)).cpu()
+        answer = single(self.network(example.clone())).cpu()  # into which a network may write
         try:
             self._check(runner, example, answer, extent)
         except CannotRecordError:
@@ -236,7 +244,8 @@ class Engine:
         except Exception as error:
             raise _does_not_run(error) from error
         alike = close if self.ranges is None else functools.partial(_alike, extent=extent)
-        if not all(alike(given, answer.expand_as(given)) for given in answers):
+        wanted = [answer.expand(len(given), *answer.shape[1:]) for given in answers]
+        if not all(map(alike, answers, wanted)):
             raise CannotRecordError(_OTHER if self.ranges is None else _OTHER_IN_INTEGERS)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -247,7 +256,8 @@ class Engine:
         self._reset(self.device)
 
     def __repr__(self) -> str:
-        return f"Engine({self.name!r}, device {self.device})"
+        alone = f", {self._alone!r} for one picture" if self._alone else ""
+        return f"Engine({self.name!r}{alone}, device {self.device})"
 
 
 def runs_on(engine: str | None, device: torch.device) -> bool:

@@ -318,7 +318,10 @@ def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:
     """
     (x0, x1), (y0, y1) = (sorted((-step, step * far)) for step, far in ((row[0], size[1]), (row[1], size[0])))
     low, high = min(max(x0 + y0 + row[2], -1e9), 1e9), min(max(x1 + y1 + row[2], -1e9), 1e9)
-    first = max(0, math.floor(low + 1e-4) - k - 1)  # whole numbers come with the error of the inverse
+    first = math.floor(low + 1e-4) - k - 1  # whole numbers come with the error of the inverse
+    if k > 1 and abs(abs(row[0]) + abs(row[1]) - k) < 1e-6:  # an output pixel is one block: its own, not parts of two
+        first -= (first - round(row[2] - (k - 1) / 2)) % k
+    first = max(0, first)
     last = min(side, math.ceil(high - 1e-4) + k + 2)
     return first, min(side, last + (first - last) % k) if last - first >= k else last
 

@@ -121,14 +121,16 @@ def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | Non
     points = check.points_of(points, schema)
     # As complex numbers, in a few calls of numpy, as every face of every frame is levelled: geometry.similarity's turn.
     places, shape = _complex(points), _complex(schema.mean_shape)
-    turn = complex(np.vdot(shape, places - places.sum() / len(places)))
-    if not cmath.isfinite(turn):  # points are missing
+    if np.isfinite(points).all():
+        turn = complex(np.vdot(shape, places - places.sum() / len(places)))
+    else:  # points are missing
         try:
             (a, _, _), (b, _, _) = geometry.similarity(schema.mean_shape, points).tolist()
         except ArgumentError:
             return None
         turn = complex(a, b)
-    about = cmath.rect(1.0, cmath.phase(turn))
+    angle = math.atan2(turn.imag or 0.0, turn.real)  # of -0.0 it would be -180 degrees for 180
+    about = cmath.rect(1.0, angle)
     level = places * about.conjugate()
     x0, y0, x1, y1 = geometry.extent(level.view(np.float64).reshape(-1, 2)).tolist()
     high, wide = (y1 - y0) / 2, (x1 - x0) / 2
@@ -136,7 +138,7 @@ def levelled(points: Array, schema: KeypointSchema) -> tuple[Array, float] | Non
         return None
     centre = complex(x0 + wide, y0 + high) * about
     x, y = centre.real, centre.imag
-    return np.array([x - wide, y - high, x + wide, y + high], np.float32), math.degrees(cmath.phase(turn))
+    return np.array([x - wide, y - high, x + wide, y + high], np.float32), math.degrees(angle)
 
 
 def _complex(points: Array) -> Array:

@@ -54,8 +54,8 @@ class Contestant:
             "model": self.detector.name,
             "finder": self.finder,
             "engine": self.engine,
-            "network_engine": self.detector.runner.name,
-            "finder_engine": None if own is None else own.name,
+            "network_engine": self.detector.runner.by(1),
+            "finder_engine": None if own is None else own.by(1),
             "precision": self.precision,
             "crop": list(self.detector.crop_size),
         }
@@ -189,6 +189,8 @@ def _asked(engines: Sequence[str] | None, precisions: Sequence[str], device: tor
             if name not in known:
                 raise unknown_name(kind, name, known)
     if "onnx" in names and not installed("onnxruntime", "onnxruntime-gpu"):
+        raise MissingExtraError("onnxruntime", "onnx")
+    if "int8" in precisions and not installed("onnxruntime", "onnxruntime-gpu"):
         raise MissingExtraError("onnxruntime", "onnx")
     pairs = [(e, p) for e in names for p in precisions if e == "auto" or PRECISIONS[p] in ("", e)]
     if not pairs:

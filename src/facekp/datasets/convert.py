@@ -123,8 +123,12 @@ def planned(target: Path, name: str | None = None) -> str:
         ArgumentError: an unknown format, or a target that is there already.
     """
     name = name or BY_ENDING.get(target.suffix.lower(), "")
+    if not name:
+        raise ArgumentError(
+            f"{target}: its ending tells no format; say which (--to), choose one of: {', '.join(TARGETS)}"
+        )
     if name not in TARGETS:
-        raise unknown_name(f"format to write {target} in: say which; got", name, TARGETS)
+        raise unknown_name("format to write", name, TARGETS)
     form = TARGETS[name]
     if target.is_file() or (target.is_dir() and (form.file or any(target.iterdir()))):
         raise ArgumentError(f"{target}: it is there already; name a new {'file' if form.file else 'folder'}")

@@ -47,7 +47,6 @@ class View:
         self.inverse = geometry.invert(self.matrix)
 
 
-@lru_cache(maxsize=64)
 def views(
     size: Size,
     *,
@@ -60,7 +59,7 @@ def views(
 ) -> tuple[View, ...]:
     """All looks at a picture of ``size = (H, W)``; the first is the whole, upright.
 
-    Kept for the next picture of this size; whoever takes them leaves them as they are.
+    Without tiles they are kept for the next picture of this size: whoever takes them leaves them as they are.
 
     Args:
         size: of the picture.
@@ -71,6 +70,13 @@ def views(
         tile: also look, at full resolution, at overlapping squares of this side, where the whole had to be shrunk.
         turns: also look at copies of everything, turned clockwise by so many degrees.
     """
+    make = _kept if tile is None else _views
+    return make(size, side=side, margin=margin, max_zoom=max_zoom, step=step, tile=tile, turns=turns)
+
+
+def _views(
+    size: Size, *, side: int, margin: int, max_zoom: float, step: int, tile: int | None, turns: tuple[float, ...]
+) -> tuple[View, ...]:
     whole = geometry.image_box(size).astype(np.float64)
     found = []
     for angle in (0.0, *turns):
@@ -83,6 +89,9 @@ def views(
                 view.core = core
                 found.append(view)
     return tuple(found)
+
+
+_kept = lru_cache(maxsize=64)(_views)
 
 
 def _turned_size(region: Array, angle: float) -> tuple[float, float]:

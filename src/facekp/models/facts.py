@@ -80,6 +80,7 @@ class Facts:
             verdict = Verdict.from_config(config)
         except ValueError as error:  # ArgumentError, too
             raise HubError(str(error)) from None
+        finder = FINDERS[0] if config.get("face_finder") is None else config["face_finder"]
         return cls(
             name=name,
             schema=layout,
@@ -91,7 +92,7 @@ class Facts:
             std=_number("preprocessing.std", pixels, 1e-6, _FAR),
             clahe=_number("preprocessing.clahe", {"clahe": 0, **pixels}, 0, _FAR),
             grey=_choice("preprocessing.color", pixels.get("color", "rgb"), COLORS) == "grey",
-            face_finder=_choice("face_finder", config.get("face_finder", FINDERS[0]), FINDERS),
+            face_finder=_choice("face_finder", finder, FINDERS),
             verdict=verdict,
             int8_ranges=_ranges(config.get("int8_ranges")),
         )

@@ -86,6 +86,10 @@ class Reader:
                 f"{self.name}: {self.size[1]} x {self.size[0]} is over the limit of {images.MAX_PIXELS:,} pixels"
             )
 
+        if self.path is not None and not min(self.size):
+            self.close()
+            raise ImageError(f"{self.name}: has no frame that could be decoded: {self._advice()}")
+
     def __iter__(self) -> Iterator[FilmFrame]:
         """The frames that are left, in order.
 
