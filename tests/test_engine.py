@@ -245,7 +245,7 @@ def test_auto_without_the_extra_runs_one_picture_by_opencv_and_more_by_pytorch(m
             torch.testing.assert_close(auto(part), expected[: len(part)], atol=1e-4, rtol=1e-4)
     assert [auto.by(count) for count in (0, 1, 2)] == ["torch", "opencv", "torch"]
     kinds = {type(runner).__name__ for runner in auto._runners.values()}
-    assert kinds == {"_OpenCV", "_Torch"}
+    assert kinds == {"OpenCV", "Torch"}
     assert pickle.loads(pickle.dumps(auto)).by(1) == "opencv"
     assert "'torch', 'opencv' for one picture" in repr(auto)
     for side in range(32, 72):

@@ -18,18 +18,18 @@ import functools
 import importlib.util
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import _arguments as check
 from ._fusing import close, fused, single
 from ._int8ranges import check_weights, ranges
-from ._onnxgraph import INPUT, CannotRecordError, Recording, record
+from ._onnxgraph import CannotRecordError, Recording, record
 from ._onnxmodel import to_integers
+from ._runtimes import OnnxRuntime, OpenCV, Runner, Torch
 from .errors import ArgumentError, MissingExtraError, unknown_name
 
 __all__ = ["ENGINES", "PRECISIONS", "Engine", "fused", "ranges", "runs_on", "single", "to_integers"]
@@ -56,7 +56,6 @@ _OTHER_IN_INTEGERS = (
 
 _MOST = 32  # sizes for which what runs them is kept
 
-Runner = Callable[[Tensor], Tensor]
 log = logging.getLogger(__name__)
 
 
@@ -213,7 +212,7 @@ class Engine:
     def _new(self, name: str, inputs: Tensor) -> Runner:
         if name == "torch":
             single(self.network(inputs[:1]))
-            made = _Torch(self.network, inputs[:1], self.compile, self.precision == "bfloat16")
+            made = Torch(self.network, inputs[:1], self.compile, self.precision == "bfloat16")
             self._any_size[name] = made, 0.0
             return made
         recording = self._recorded((inputs.shape[1], inputs.shape[2], inputs.shape[3]))
@@ -229,7 +228,7 @@ class Engine:
         return record(fused(self.network, _noise(size)), size, self.ranges)
 
     def _session(self, recording: Recording, name: str) -> Runner:
-        kind = _OpenCV if name == "opencv" else _OnnxRuntime
+        kind = OpenCV if name == "opencv" else OnnxRuntime
         try:
             runner = kind(recording.data, self.device)
         except Exception as error:  # each runtime has its own kinds
@@ -322,48 +321,3 @@ def _alike(given: Tensor, expected: Tensor, extent: float) -> bool:
     spread = float(expected.std(correction=0)) * (ROUNDED_MAPS if extent else ROUNDED)
     size = float(expected.abs().max()) / 50  # one number has no spread
     return bool(off.square().mean().sqrt() <= max(spread, size, COARSE * extent, 1e-6))
-
-
-class _Torch:
-    def __init__(self, network: nn.Module, example: Tensor, compiled: bool, half: bool) -> None:
-        dtype = torch.bfloat16 if half else torch.float32
-        module = fused(network, example).to(dtype).to(memory_format=torch.channels_last)
-        self.run: Callable[[Tensor], Tensor] = torch.compile(module) if compiled else module
-        self.dtype = dtype
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        return self.run(inputs.to(self.dtype, memory_format=torch.channels_last)).float()
-
-
-class _OnnxRuntime:
-    def __init__(self, data: bytes, device: torch.device) -> None:
-        import onnxruntime  # late: the extra onnx
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.log_severity_level = 4  # an error is raised, too
-        # Its threads wait for each other's parts of a layer without sleeping, but only while a network runs: else they
-        # would be in the way of OpenCV's and of other programs'.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        providers: list[Any] = ["CPUExecutionProvider"]
-        if device.type == "cuda":
-            providers.insert(0, ("CUDAExecutionProvider", {"device_id": device.index or 0}))
-        self.session = onnxruntime.InferenceSession(data, options, providers=providers)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        array = inputs.cpu().contiguous().numpy()
-        return torch.from_numpy(self.session.run(None, {INPUT: array})[0]).to(inputs.device)
-
-
-class _OpenCV:
-    def __init__(self, data: bytes, device: torch.device) -> None:
-        import cv2  # late, as it is in all modules that may do without
-
-        self.net = cv2.dnn.readNetFromONNX(np.frombuffer(data, np.uint8))
-        self.lock = threading.Lock()  # a cv2.dnn.Net keeps its input and all maps
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        array = inputs.contiguous().numpy()
-        with self.lock:
-            self.net.setInput(array)
-            return torch.from_numpy(self.net.forward().copy())  # the next call writes into what it gave

@@ -19,7 +19,7 @@ from ..detector import pick_device
 from ..engine import ENGINES, PRECISIONS, runs_on
 from ..errors import ArgumentError, MissingExtraError, unknown_name
 from ..finder import FaceFinder
-from ..models.facts import FINDERS
+from ..models.facts import Facts
 from . import starts as starting
 from .cost import SIZE, as_frame
 from .machine import installed, machine
@@ -188,9 +188,7 @@ def _asked(engines: Sequence[str] | None, precisions: Sequence[str], device: tor
         for name in given:
             if name not in known:
                 raise unknown_name(kind, name, known)
-    if "onnx" in names and not installed("onnxruntime", "onnxruntime-gpu"):
-        raise MissingExtraError("onnxruntime", "onnx")
-    if "int8" in precisions and not installed("onnxruntime", "onnxruntime-gpu"):
+    if ("onnx" in names or "int8" in precisions) and not installed("onnxruntime", "onnxruntime-gpu"):
         raise MissingExtraError("onnxruntime", "onnx")
     pairs = [(e, p) for e in names for p in precisions if e == "auto" or PRECISIONS[p] in ("", e)]
     if not pairs:
@@ -224,7 +222,7 @@ def _contestants(
                 left.append({"model": str(model), "engine": engine, "why": str(error)})
                 continue
             finder = options["finder"]
-            which = detector.config.get("face_finder", FINDERS[0]) if finder == "auto" else finder
+            which = Facts.read(detector.config).face_finder if finder == "auto" else finder
             group.append(Contestant(str(model), engine, precision, which, detector))
     if not group:
         raise ArgumentError(f"no engine can run {', '.join(map(str, models))}: {left[0]['why']}")

@@ -104,10 +104,6 @@ class _Watched:
     def __init__(self, detector: WatchedDetector) -> None:
         self.detector = detector
 
-    @property
-    def name(self) -> str:
-        return self.detector.runner.name
-
     def by(self, count: int) -> str:
         return self.detector.runner.by(count)
 

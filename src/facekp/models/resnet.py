@@ -108,8 +108,8 @@ class Trunk(nn.Module):
         super().__init__()
         if depth not in DEPTHS:
             raise unknown_name("ResNet depth", depth, DEPTHS)
-        strides = type(first_stride) is int and first_stride in FIRST_STRIDES
-        if first_kernel < 1 or first_kernel % 2 == 0 or not strides:
+        strided = type(first_stride) is int and first_stride in FIRST_STRIDES
+        if first_kernel < 1 or first_kernel % 2 == 0 or not strided:
             raise ArgumentError(
                 f"first_kernel must be odd and first_stride 1, 2 or 4, got {first_kernel} and {first_stride}"
             )

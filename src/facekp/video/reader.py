@@ -85,10 +85,9 @@ class Reader:
             raise ImageError(
                 f"{self.name}: {self.size[1]} x {self.size[0]} is over the limit of {images.MAX_PIXELS:,} pixels"
             )
-
         if self.path is not None and not min(self.size):
             self.close()
-            raise ImageError(f"{self.name}: has no frame that could be decoded: {self._advice()}")
+            raise self._empty()
 
     def __iter__(self) -> Iterator[FilmFrame]:
         """The frames that are left, in order.
@@ -113,7 +112,7 @@ class Reader:
             index += 1
         self.close()
         if not index:
-            raise ImageError(f"{self.name}: has no frame that could be decoded: {self._advice()}")
+            raise self._empty()
         if index < _SHORT * self.count and seconds + 2 / self.fps < _SHORT * self.count / self.fps:
             raise ImageError(f"{self.name}: ends after {index} of {self.count} frames: it is damaged or was cut short")
 
@@ -133,8 +132,11 @@ class Reader:
         value = float(self._capture.get(key))
         return value if math.isfinite(value) else 0.0
 
-    def _advice(self) -> str:
-        return "another program may be using it" if self.path is None else "get a fresh copy, or convert it with ffmpeg"
+    def _empty(self) -> ImageError:
+        advice = (
+            "another program may be using it" if self.path is None else "get a fresh copy, or convert it with ffmpeg"
+        )
+        return ImageError(f"{self.name}: has no frame that could be decoded: {advice}")
 
 
 def frames(source: str | os.PathLike[str] | int) -> Iterator[FilmFrame]:
