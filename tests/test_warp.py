@@ -31,9 +31,10 @@ def centroid(image: np.ndarray) -> np.ndarray:
     st.floats(0.9, 1.1),
     st.tuples(st.floats(80, 130), st.floats(80, 130)),
     st.booleans(),
+    st.booleans(),
 )
 def test_a_dot_is_found_again(
-    zoom: float, angle: float, stretch: float, centre: tuple[float, float], mirrored: bool
+    zoom: float, angle: float, stretch: float, centre: tuple[float, float], mirrored: bool, halves: bool
 ) -> None:
     goal = np.array([83.3, 71.9])
     image = dot((210, 230), centre, sigma=2.5 / min(zoom, 1))
@@ -41,7 +42,7 @@ def test_a_dot_is_found_again(
     squeeze = np.array([[stretch * (-1 if mirrored else 1), 0, 0], [0, 1 / stretch, 0]])
     matrix = geometry.compose(turn, squeeze)
     matrix[:, 2] += goal - (matrix @ [*centre, 1])
-    out = geometry.warp(image, matrix, (150, 170))
+    out = geometry.warp(image, matrix, (150, 170), halves=halves)
     assert np.abs(centroid(out) - goal).max() < 0.1
 
 
@@ -72,6 +73,23 @@ def test_a_shrink_that_begins_with_a_half_rounds_by_no_more_than_a_grey_level(k:
     error = out - image.reshape(10, k, 15, k, 3).mean((1, 3))
     assert np.abs(error).max() <= 1
     assert abs(error.mean()) < 0.3
+
+
+@pytest.mark.parametrize("k", [2, 4, 8, 16])
+def test_halving_again_and_again_gives_the_mean_of_each_block(k: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (10 * k, 15 * k, 3), np.uint8)
+    out = geometry.warp(image, geometry.resize_matrix((10 * k, 15 * k), (10, 15)), (10, 15), halves=True)
+    error = out - image.reshape(10, k, 15, k, 3).mean((1, 3))
+    assert np.abs(error).max() <= np.log2(k) / 2 + 0.01  # half a grey level for each time that it rounds
+    assert 0 <= error.mean() < 0.13 * np.log2(k)
+
+
+def test_halves_change_nothing_where_a_picture_shrinks_less_than_three_times() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8)
+    matrix = geometry.rotation_matrix(20, (60, 45), 1 / 2.9)
+    np.testing.assert_array_equal(
+        geometry.warp(image, matrix, (40, 50), halves=True), geometry.warp(image, matrix, (40, 50))
+    )
 
 
 def test_the_identity_changes_nothing_and_a_mirror_is_exact() -> None:

@@ -24,6 +24,7 @@ def resample(
     *,
     k: int,
     border: int | None,
+    halves: bool,
 ) -> Array:
     """What :func:`facekp.geometry.warp` gives.
 
@@ -34,6 +35,7 @@ def resample(
         size: ``(H, W)`` of the output.
         k: pixels are averaged over blocks of this side first.
         border: grey value outside the picture, or None to repeat its edge.
+        halves: halve again and again, where that does it.
     """
     height, width = size
     (x0, x1), (y0, y1) = (_seen(row, size, side, k) for row, side in zip(inverse, image.shape[1::-1], strict=True))
@@ -45,7 +47,7 @@ def resample(
     part = image[y0:y1, x0:x1]
     high, wide = min(k, y1 - y0), min(k, x1 - x0)
     if k > 1:
-        part = _shrink(part, high, wide)
+        part = _shrink(part, high, wide, halves)
     # pixel (0, 0) of the part is the middle of its first block
     x, y = x0 + (wide - 1) / 2, y0 + (high - 1) / 2
     rows = [[a * wide, b * high, a * x + b * y + shift] for a, b, shift in forward]
@@ -102,14 +104,17 @@ def _seen(row: list[float], size: Size, side: int, k: int) -> tuple[int, int]:
     return first, min(side, last + (first - last) % k) if last - first >= k else last
 
 
-def _shrink(image: Array, high: int, wide: int) -> Array:
+def _shrink(image: Array, high: int, wide: int, halves: bool) -> Array:
     """Average blocks of ``high`` x ``wide`` pixels, the last ones filled up by repeating the edge."""
     height, width = image.shape[:2]
     rows, columns = -(-height // high), -(-width // wide)
     if (rows * high, columns * wide) != (height, width):
         image = cv2.copyMakeBorder(image, 0, rows * high - height, 0, columns * wide - width, cv2.BORDER_REPLICATE)
-    if high == wide and high % 2 == 0 and high > 2:  # OpenCV is several times quicker at halves than at quarters
-        # Only once: it rounds up what lies between two grey levels, 0.13 of one on average.
-        image = cv2.resize(image, (columns * wide // 2, rows * high // 2), interpolation=cv2.INTER_AREA)
+    left = high if high == wide else 1
+    while left % 2 == 0 and left > 2:  # OpenCV is several times quicker at halves than at quarters
+        left //= 2
+        image = cv2.resize(image, (columns * left, rows * left), interpolation=cv2.INTER_AREA)
+        if not halves:  # only once: it rounds up what lies between two grey levels, 0.13 of one on average
+            break
     out: Array = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     return out

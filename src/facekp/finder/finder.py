@@ -233,7 +233,7 @@ class FaceFinder:
     def _batch(self, jobs: Sequence[tuple[Array, View]], threshold: float) -> list[Detections]:
         """What each view, all of one size, shows: in the view's own pixels."""
         size = jobs[0][1].size
-        warped = [geometry.warp(image, view.matrix, size, border=self.config.fill) for image, view in jobs]
+        warped = [geometry.warp(image, view.matrix, size, border=self.config.fill, halves=True) for image, view in jobs]
         config, inputs = self.config, self._inputs(warped)
         output = self.network(inputs) if self.engine is None else self.engine(inputs)
         return decode(
