@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facekp import finder
+from facekp import finder, geometry, schema
+from facekp._slots import Options, Slot
 from facekp.detector import Detector, Refinement
 from facekp.errors import ArgumentError, HubError
+from facekp.face import Face
 from facekp.finder import Detections
 from facekp.models.verdict import Verdict
 
@@ -166,3 +168,32 @@ def test_points_have_the_last_word() -> None:
     assert [round(float(f.box[0])) for f in model(picture(), order="left")] == [10, 50]
     (given,) = model(picture(), boxes=[[10, 10, 40, 40]])
     assert given.score == 1
+
+
+def test_a_face_that_is_believed_has_the_box_of_its_points() -> None:
+    face = detector()(picture())[0]
+    np.testing.assert_array_equal(face.box, geometry.extent(face.keypoints))
+    unjudged = detector(face_score=None)(picture(), refine=False)
+    assert [f.box.tolist() for f in unjudged] == Candidates()([0])[0].boxes.tolist()
+    model = detector()
+    model.predict = lambda crops: (np.full((len(crops), 68, 2), 9, np.float32), np.full((len(crops), 68), 0.9))  # type: ignore[method-assign]
+    assert {tuple(f.box.tolist()) for f in model(picture())} >= {
+        (10, 10, 40, 40),
+        (50, 10, 90, 50),
+    }  # points without extent
+
+
+def test_candidates_whose_points_are_the_same_were_one_face() -> None:
+    def face(x: float, score: float) -> Face:
+        return Face(
+            np.zeros((68, 2)), np.ones(68), np.array([x, 0, x + 100, 100], np.float32), score, schema.get("ibug68")
+        )
+
+    options = Options(1, None, "left", "rgb", "raise", True, {}, least=0.5)
+    slot = Slot(np.zeros((4, 4)), np.zeros(4), np.zeros(4), judged=True)
+    slot.faces = [face(18, 0.7), face(12, 0.9), face(0, 0.8), face(12, 0.4)]  # IoU 82 / 118 = 0.69; 94 / 106; 88 / 112
+    faces = slot.result(options)
+    assert isinstance(faces, list)
+    assert [(f.box[0], f.score) for f in faces] == [(12, 0.9)]
+    slot.faces = [face(18, 0.7), face(0, 0.8)]
+    assert [f.box[0] for f in slot.result(options)] == [0, 18]  # type: ignore[union-attr]

@@ -38,6 +38,7 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 ORDERS = ("score", "size", "left")
+_SAME = 0.7  # candidates whose points' boxes overlap by more than this IoU were one face
 #: Pictures are held in memory together up to this many pixels (one larger picture is held alone), and as many again
 #: while their faces may be cut out once more.
 CHUNK_PIXELS = 40_000_000
@@ -137,8 +138,9 @@ class Slot:
         if not self.judged or options.least is None or not faces:
             return faces
         faces = [face for face in faces if face.score >= options.least]
-        boxes = np.array([face.box for face in faces]).reshape(-1, 4)
-        order = ordered(boxes, np.array([face.score for face in faces]), options.order)
+        boxes, scores = np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces])
+        keep = np.sort(geometry.nms(boxes, scores, _SAME))
+        order = keep[ordered(boxes[keep], scores[keep], options.order)]
         return [faces[i] for i in order[: options.max_faces]]
 
 

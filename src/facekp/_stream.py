@@ -90,6 +90,11 @@ class Stream:
             slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep], judged=judged, told=told))
         return slots
 
+    def _seen(self, points: Array, box: Array) -> Array:
+        """The box of a face that its points are believed to be of: their extent, if they span the face."""
+        extent = geometry.extent(points)
+        return extent if self.schema.spans_face and (extent[2:] > extent[:2]).all() else box
+
     def _run(self, queue: Iterable[Slot], options: Options) -> None:
         """Take up to a batch of crops off the queue's front, and give their slots the faces."""
         taken: list[tuple[Slot, Crop]] = []
@@ -108,6 +113,7 @@ class Stream:
                 score = float(slot.scores[i])
                 if self._verdict is not None and slot.judged:
                     score = self._verdict.score(score, look.scores)
+                    box = self._seen(look.keypoints, box)
                 slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema, look.uncertainty)
             if slot.done:
                 slot.image = None

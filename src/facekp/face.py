@@ -28,9 +28,10 @@ class Face:
             ``(0, 0)`` is the centre of its top-left pixel.
         scores: ``(K,)`` float32 in [0, 1]: the probability that a point's error is under
             5 % of the inter-ocular distance.
-        box: ``(4,)`` float32 xyxy, its sides along the picture's: where the points were looked for at last.  Of a
-            turned face it is the box of the ellipse in the turned rectangle that was cut out.  A box that the caller
-            gave stays as it was given.
+        box: ``(4,)`` float32 xyxy, its sides along the picture's: the tight extent of the points, where the
+            model's points span a face and have a say in whether it is one, as those of the shipped models.  Else it is
+            where the points were looked for at last; of a turned face that is the box of the ellipse in the turned
+            rectangle that was cut out.  A box that the caller gave stays as it was given.
         score: probability that the box holds a face; 1 for boxes that the caller gave.
         schema: what the K points are.
         uncertainty: ``(K,)`` float32: how far from the truth each point is to be expected, in pixels of the given
