@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from facekp.benchmark.machine import machine_line
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
@@ -149,6 +151,9 @@ def finder() -> str:
     path = ROOT / "benchmarks" / "results" / "finders.json"
     if path.exists():
         lines += ["", *_finders(json.loads(path.read_text("utf-8")))]
+    path = ROOT / "benchmarks" / "results" / "reach.json"
+    if path.exists():
+        lines += ["", *_reach(json.loads(path.read_text("utf-8")))]
     for path in sorted((ROOT / "benchmarks" / "results").glob("face_score-*.json")):
         lines += ["", *_face_score(json.loads(path.read_text("utf-8")))]
     return "\n".join(lines) if reports else ""
@@ -255,6 +260,25 @@ def _finders(r: dict[str, Any]) -> list[str]:
         "",
         f"```sh\n{r['command']}\n```",
     ]
+
+
+def _reach(r: dict[str, Any]) -> list[str]:
+    """How small a face each finder locates, by the side to which it scales pictures."""
+    lines = [
+        "### How small a face is found",
+        "",
+        f"The {r['faces']} pictures of the validation list, each in the middle of a grey square of 640 pixels, so that "
+        "the face takes this share of its width; of these faces so many are *located*, with the points of "
+        f'`{r["model"]}` (`precision="int8"`) and `finder_side` as said.',
+        "",
+        "| | side | " + " | ".join(f"{share:.0%}" for share in r["shares"]) + " |",
+        "|" + "---|" * (2 + len(r["shares"])),
+    ]
+    for row in r["rows"]:
+        name = row["name"] if row["side"] is None else f"`{row['name']}`"
+        cells = " | ".join(f"{count / r['faces']:.0%}" for count in row["located"])
+        lines.append(f"| {name} | {row['side'] or ''} | {cells} |")
+    return [*lines, "", f"{machine_line(r['machine'])}.", "", f"```sh\n{r['command']}\n```"]
 
 
 def integers() -> str:

@@ -18,8 +18,9 @@ engine's where it can be, and in *network*), *rest* is what is left of the call.
 the network: a candidate may turn out to be no face, and a face may be cut out once more. Where the box is known each
 face is looked at once. A peer that finds faces is timed on the whole frame, one that is given boxes on the frame's
 face. *Finder at 192*: `finder_side=192`, which sees faces from about a tenth of the frame's width, where the finder's
-own 384 sees half as large ones. Each model has the finder that its config names: `finder-light` of
-`mobile-light-ibug`, `finder` of the others. *onnx* needs the extra `facekp[onnx]`; the base install has the others."""
+own 384 sees half as large ones ([how small a face is found](#how-small-a-face-is-found)). Each model has the finder
+that its config names: `finder-light` of `mobile-light-ibug`, `finder` of the others. *onnx* needs the extra
+`facekp[onnx]`; the base install has the others."""
 
 COMMANDS = """\
 ```sh

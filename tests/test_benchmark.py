@@ -12,7 +12,7 @@ import pytest
 
 from facekp import benchmark, cli, geometry, schema
 from facekp.benchmark import conditions
-from facekp.benchmark.finder import _end_to_end, _located, _spread
+from facekp.benchmark.finder import _end_to_end, _spread, located
 from facekp.benchmark.peers import Peer
 from facekp.benchmark.textures import textures
 from facekp.errors import ArgumentError, MissingExtraError
@@ -98,10 +98,10 @@ def test_lost_faces_and_their_price() -> None:
 
 def test_located() -> None:
     box = np.array([0.0, 0.0, 100.0, 100.0])
-    assert _located([[20, 20, 90, 90]], box)
-    assert not _located([[0, 0, 300, 100]], box)  # three times as wide
-    assert not _located([[120, 0, 220, 100]], box)
-    assert not _located([], box)
+    assert located([[20, 20, 90, 90]], box)
+    assert not located([[0, 0, 300, 100]], box)  # three times as wide
+    assert not located([[120, 0, 220, 100]], box)
+    assert not located([], box)
 
 
 class Knows:

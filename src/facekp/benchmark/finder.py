@@ -141,29 +141,29 @@ def _measure(
     options: dict[str, Any],
 ) -> tuple[dict[str, Any], Array]:
     """What becomes of faces under a condition, and every face's NME (NaN where none was found)."""
-    errors, located = np.full(len(samples), np.nan), np.zeros(len(samples), bool)
+    errors, there = np.full(len(samples), np.nan), np.zeros(len(samples), bool)
     theirs = dict.fromkeys((peer.name for peer in peers), 0)
     for start in range(0, len(samples), BATCH):
         part = [condition.change(s.image, s.keypoints) for s in samples[start : start + BATCH]]
         results = _faces(detector, [image for image, _ in part], options)
         for i, ((image, points), faces) in enumerate(zip(part, results, strict=True), start):
             box = geometry.extent(points)
-            located[i] = _located([f.box for f in faces], box)
+            there[i] = located([f.box for f in faces], box)
             face = best_face(faces, box)
             if face is not None:
                 errors[i] = metrics.nme(face.keypoints[None], points[None], detector.schema)[0]
             for peer in peers if i in shared else ():
-                theirs[peer.name] += _located(list(peer.find([image])[0]), box)
+                theirs[peer.name] += located(list(peer.find([image])[0]), box)
     hit = errors < condition.error
     row: dict[str, Any] = {
         "found": int(hit.sum()),
         "bound": condition.error,
         "found_15": int((errors < 0.15).sum()),
         "nme_found": round(float(errors[hit].mean()), 5) if hit.any() else None,
-        "located": int(located.sum()),
+        "located": int(there.sum()),
     }
     if peers:
-        row["located_by_peers"] = {"facekp": int(located[sorted(shared)].sum()), **theirs}
+        row["located_by_peers"] = {"facekp": int(there[sorted(shared)].sum()), **theirs}
     return row, errors
 
 
@@ -180,7 +180,8 @@ def _single(detector: Detector, samples: Sequence[Sample], options: dict[str, An
     return samples[0].image
 
 
-def _located(boxes: Sequence[Any], box: Array) -> bool:
+def located(boxes: Sequence[Any], box: Array) -> bool:
+    """Whether the centre of some box lies in the labelled one, and it is between a half and twice as wide."""
     for each in boxes:
         x, y = (float(each[0]) + float(each[2])) / 2, (float(each[1]) + float(each[3])) / 2
         ratio = (float(each[2]) - float(each[0])) / float(box[2] - box[0])
