@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 
 import facekp
 from facekp import cli
@@ -66,6 +67,35 @@ def test_the_report_is_the_librarys(run: Run, tiny_models: Path, faces: Path) ->
     assert out == f"{report}\n"
     assert "crops on 300-W lfpw/testset, 2 faces" in out
     assert json.loads(target.read_text("utf-8")) == {"reports": [json.loads(json.dumps(report.to_dict()))]}
+
+
+def test_a_model_of_few_points_takes_these(run: Run, tmp_path: Path, faces: Path) -> None:
+    """A network that always says the middle of the crop: its error is the tip's distance from the box's centre."""
+    schema = facekp.schema.get("ibug68").subset(["nose_tip"])
+    options = {"name": "simple", "points": 1, "input_size": [32, 32]}
+    network = facekp.models.from_config(options)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        parameter.fill_(0.5)  # the last layer's bias
+    config = {
+        "type": "keypoints",
+        "name": "tip",
+        "schema": schema.to_dict(),
+        "network": options,
+        "codec": facekp.decoders.create("regression", input_size=(32, 32)).to_config(),
+        "preprocessing": {"mean": 127.5, "std": 64.0},
+        "crop": {"size": [32, 32], "scale": 1.2, "box": "source"},
+        "licence": "none",
+    }
+    facekp.hub.save(tmp_path / "tip", network, config)
+    out = run(tmp_path / "tip", "--data", faces, "--split", "lfpw/testset", "--device", "cpu", "--json", "-")
+    (report,) = json.loads(out)["reports"]
+    points = facekp.schema.get("ibug68").mean_shape
+    low, high = points.min(0), points.max(0)
+    off = np.linalg.norm(points[facekp.schema.get("ibug68").index("nose_tip")] - (low + high) / 2)
+    assert report["nme"] == pytest.approx(off / np.linalg.norm(high - low), abs=2e-4)
+    assert report["faces"] == 2
 
 
 def test_both_boxes_stand_side_by_side(run: Run, tiny_models: Path, faces: Path) -> None:

@@ -306,6 +306,7 @@ def test_wrong_threshold_and_config(small: finder.FaceFinder) -> None:
         ({"bias": float("inf")}, "bias: expected a number"),
         ({"turns": 90}, "turns: expected angles"),
         ({"turns": ["a"]}, "turns: expected angles"),
+        ({"turns": [1e308]}, "turns: expected angles"),
         ({"turns": [1] * 400}, "turns: expected at most 360 angles"),
     ],
 )

@@ -106,6 +106,7 @@ def test_boxes_that_are_a_tensor_with_a_gradient(detector: facekp.Detector) -> N
     ("options", "says"),
     [
         ({"min_score": "high"}, "min_score"),
+        ({"min_score": True}, "min_score"),
         ({"min_score": [0.5]}, "min_score"),
         ({"turns": 90}, "turns: expected angles"),
         ({"turns": ["quarter"]}, "turns: expected angles"),

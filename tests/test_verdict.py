@@ -184,16 +184,23 @@ def test_a_face_that_is_believed_has_the_box_of_its_points() -> None:
 
 
 def test_candidates_whose_points_are_the_same_were_one_face() -> None:
-    def face(x: float, score: float) -> Face:
-        return Face(
-            np.zeros((68, 2)), np.ones(68), np.array([x, 0, x + 100, 100], np.float32), score, schema.get("ibug68")
-        )
+    mean = schema.get("ibug68").mean_shape
 
-    options = Options(1, None, "left", "rgb", "raise", True, {}, least=0.5)
-    slot = Slot(np.zeros((4, 4)), np.zeros(4), np.zeros(4), judged=True)
-    slot.faces = [face(18, 0.7), face(12, 0.9), face(0, 0.8), face(12, 0.4)]  # IoU 82 / 118 = 0.69; 94 / 106; 88 / 112
-    faces = slot.result(options)
-    assert isinstance(faces, list)
-    assert [(f.box[0], f.score) for f in faces] == [(12, 0.9)]
-    slot.faces = [face(18, 0.7), face(0, 0.8)]
-    assert [f.box[0] for f in slot.result(options)] == [0, 18]  # type: ignore[union-attr]
+    def face(x: float, score: float, wide: float = 100, turned: int = 1) -> Face:
+        """So far to the right; upside down."""
+        points = turned * mean * (wide, 100) + (x, 0)
+        return Face(points, np.ones(68), geometry.extent(points), score, schema.get("ibug68"))
+
+    def left(*faces: Face) -> list[float]:
+        slot = Slot(np.zeros((4, 4)), np.zeros(4), np.zeros(4), judged=True)
+        slot.faces = list(faces)
+        found = slot.result(Options(1, None, "left", "rgb", "raise", True, {}, least=0.5))
+        assert isinstance(found, list)
+        return [f.score for f in found]
+
+    assert left(face(0, 0.7), face(5, 0.9), face(10, 0.8), face(0, 0.4)) == [0.9]
+    assert left(face(0, 0.7), face(0, 0.9, wide=60)) == [0.9]  # squashed: an IoU of 0.6, and near
+    assert left(face(0, 0.9), face(3, 0.7, turned=-1)) == [0.9]  # far from each other, but of one box
+    assert left(face(0, 0.7), face(30, 0.8)) == [0.7, 0.8]
+    assert left(face(0, 0.9), face(0, 0.3)) == [0.9]
+    assert left(face(0, 0.4)) == []

@@ -30,6 +30,7 @@ __all__ = [
     "check_several",
     "choice",
     "chunks",
+    "distinct",
     "given_slot",
     "ordered",
     "pairs",
@@ -38,7 +39,10 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 ORDERS = ("score", "size", "left")
-_SAME = 0.7  # candidates whose points' boxes overlap by more than this IoU were one face
+_SAME, _NEAR = (
+    0.7,
+    0.25,
+)  # candidates of this IoU, or whose points are so near by the size of the smaller, were one face
 #: Pictures are held in memory together up to this many pixels (one larger picture is held alone), and as many again
 #: while their faces may be cut out once more.
 CHUNK_PIXELS = 40_000_000
@@ -138,10 +142,9 @@ class Slot:
         if not self.judged or options.least is None or not faces:
             return faces
         faces = [face for face in faces if face.score >= options.least]
+        faces = distinct(sorted(faces, key=lambda face: -face.score))
         boxes, scores = np.array([face.box for face in faces]).reshape(-1, 4), np.array([face.score for face in faces])
-        keep = np.sort(geometry.nms(boxes, scores, _SAME))
-        order = keep[ordered(boxes[keep], scores[keep], options.order)]
-        return [faces[i] for i in order[: options.max_faces]]
+        return [faces[i] for i in ordered(boxes, scores, options.order)[: options.max_faces]]
 
 
 @dataclass(slots=True)
@@ -264,3 +267,17 @@ def ordered(boxes: Array, scores: Array, order: str) -> Array:
         "left": boxes[:, 0],
     }
     return np.argsort(keys[order], kind="stable")
+
+
+def distinct(faces: Sequence[Face]) -> list[Face]:
+    """Faces, best first, without those that a better one shows already: another tile's or a turned copy's."""
+    if len(faces) < 2:
+        return list(faces)
+    boxes, points = np.stack([face.box for face in faces]), np.stack([face.keypoints for face in faces])
+    sizes, over = np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)), geometry.iou(boxes, boxes)
+    keep: list[int] = []
+    for i in range(len(faces)):
+        apart = np.linalg.norm(points[keep] - points[i], axis=-1).mean(-1)
+        if not (over[keep, i] > _SAME).any() and not (apart < _NEAR * np.minimum(sizes[keep], sizes[i])).any():
+            keep.append(i)
+    return [faces[i] for i in keep]

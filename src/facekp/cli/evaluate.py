@@ -62,10 +62,12 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled faces.
 
-    Tells its normalised error, its failures, and how honest its scores are.
+    Tells its normalised error, its failures, and how honest its scores are. Of a model of few points it takes these, by
+    their names.
     """
     from .. import evaluate as evaluation
     from .. import plots
+    from ..datasets import concat
     from ..detector import Detector
 
     if output is not None:
@@ -89,6 +91,10 @@ def evaluate(
         precision=precision,
         mirror=mirror,
     )
+    if set(detector.schema.names) < set(
+        samples.schema.names
+    ):  # of a nose tip's model: the set's other points are not it
+        samples = concat(samples, schema=detector.schema)
     reports = [
         evaluation.evaluate(detector, samples, boxes=kind, norm=norm, batch_size=batch_size)  # type: ignore[arg-type]
         for kind in kinds

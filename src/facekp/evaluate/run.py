@@ -120,9 +120,13 @@ def _check(detector: Detector, samples: Sequence[Sample]) -> None:
         raise ArgumentError("evaluate: there are no samples")
     wrong = next((s for s in samples if s.schema.names != detector.schema.names), None)
     if wrong is not None:
+        lacks = [name for name in detector.schema.names if name not in wrong.schema.names]
+        more = (
+            f", which lacks {lacks[0]}" if lacks else ": facekp.datasets.concat(samples, schema=...) takes its points"
+        )
         raise ArgumentError(
             f"evaluate: {detector.name} needs schema {detector.schema.name}; "
-            f"{wrong.path or 'a sample'} has {wrong.schema.name}"
+            f"{wrong.path or 'a sample'} has {wrong.schema.name}{more}"
         )
 
 

@@ -22,6 +22,7 @@ __all__ = ["View", "as_turns", "check", "is_share", "merge", "seen", "views"]
 Array = npt.NDArray[Any]
 Size = tuple[int, int]
 
+_WHOLE_TURN = 360
 OVERLAP = 0.25  # of a tile's side: a face up to a quarter of it is whole in the tile whose core its centre lies in
 
 
@@ -179,12 +180,12 @@ def _whole(value: Any) -> bool:
 
 def is_share(value: Any) -> bool:
     """Whether it is a number in [0, 1]."""
-    return isinstance(value, Real) and 0 <= float(value) <= 1
+    return not isinstance(value, bool) and isinstance(value, Real) and 0 <= float(value) <= 1
 
 
 def as_turns(turns: Any) -> tuple[float, ...]:
     """Angles as a tuple; raises ArgumentError where they are none."""
     given = tuple(turns) if isinstance(turns, Iterable) else None
-    if given is None or not all(isinstance(t, Real) and math.isfinite(float(t)) for t in given):
-        raise ArgumentError(f"turns: expected angles in degrees, such as (90, 180, 270); got {turns!r}")
+    if given is None or not all(isinstance(t, Real) and abs(float(t)) <= _WHOLE_TURN for t in given):
+        raise ArgumentError(f"turns: expected angles from -360 to 360 degrees, such as (90, 180, 270); got {turns!r}")
     return given
