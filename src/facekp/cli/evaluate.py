@@ -62,8 +62,8 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled faces.
 
-    Tells its normalised error, its failures, and how honest its scores are. Of a model of few points it takes these, by
-    their names.
+    Tells its normalised error, its failures, and how honest its scores are.
+    Of a model of few points it takes these, by their names.
     """
     from .. import evaluate as evaluation
     from .. import plots
