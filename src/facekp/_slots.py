@@ -39,10 +39,8 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 ORDERS = ("score", "size", "left")
-_SAME, _NEAR = (
-    0.7,
-    0.25,
-)  # candidates of this IoU, or whose points are so near by the size of the smaller, were one face
+_SAME = 0.7  # candidates whose boxes overlap by more than this IoU were one face, ...
+_NEAR = 0.25  # ... and those whose points are nearer than this, as a share of the smaller one's size
 #: Pictures are held in memory together up to this many pixels (one larger picture is held alone), and as many again
 #: while their faces may be cut out once more.
 CHUNK_PIXELS = 40_000_000

@@ -90,10 +90,16 @@ class Stream:
             slots.append(Slot(found.boxes[keep], found.scores[keep], found.angles[keep], judged=judged, told=told))
         return slots
 
-    def _seen(self, points: Array, box: Array) -> Array:
-        """The box of a face that its points are believed to be of: their extent, if they span the face."""
-        extent = geometry.extent(points)
-        return extent if self.schema.spans_face and (extent[2:] > extent[:2]).all() else box
+    def _box(self, slot: Slot, index: int, look: Look) -> Array:
+        """A face's box: as given; else the extent of points that say what a face is; else where it was cut out."""
+        if slot.given:
+            box: Array = slot.boxes[index]
+            return box
+        if slot.judged and self.schema.spans_face:
+            extent = geometry.extent(look.keypoints)
+            if (extent[2:] > extent[:2]).all():  # a bad network's points may have none
+                return extent
+        return upright(look.box, look.angle)
 
     def _run(self, queue: Iterable[Slot], options: Options) -> None:
         """Take up to a batch of crops off the queue's front, and give their slots the faces."""
@@ -109,11 +115,10 @@ class Stream:
             look = self._looker.settle(slot, crop, seen, options.refinement)
             if look is not None:
                 i = crop.index
-                box = slot.boxes[i] if slot.given else upright(look.box, look.angle)
                 score = float(slot.scores[i])
                 if self._verdict is not None and slot.judged:
                     score = self._verdict.score(score, look.scores)
-                    box = self._seen(look.keypoints, box)
+                box = self._box(slot, i, look)
                 slot.faces[i] = Face(look.keypoints, look.scores, box, score, self.schema, look.uncertainty)
             if slot.done:
                 slot.image = None
